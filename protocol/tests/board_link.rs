@@ -78,9 +78,9 @@ fn _every_variant_is_listed(from: FromBoard, to: ToBoard) {
 }
 
 fn frames() -> Vec<(String, Vec<u8>)> {
-    let from = longest_from_board().into_iter().map(|(name, message)| {
-        (format!("from-{name}"), encode(&Packet { seq: u32::MAX, message }).unwrap().to_vec())
-    });
+    let from = longest_from_board()
+        .into_iter()
+        .map(|(name, message)| (format!("from-{name}"), encode(&Packet { seq: u32::MAX, message }).unwrap().to_vec()));
     let to = longest_to_board()
         .into_iter()
         .map(|(name, message)| (format!("to-{name}"), encode(&Packet { seq: u32::MAX, message }).unwrap().to_vec()));

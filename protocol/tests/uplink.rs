@@ -118,10 +118,7 @@ fn the_messages_of_version_1_stay_as_they_were_released() {
         "power-reading",
         &enveloped(Reading::Power { state: UpsState::Online, charge: Some(98.0), runtime_s: None }),
     );
-    golden(
-        "state",
-        &State { online: true, software: "0.1.0".into(), since: at(), time: Some(at()), waiting: 12 },
-    );
+    golden("state", &State { online: true, software: "0.1.0".into(), since: at(), time: Some(at()), waiting: 12 });
     golden("ack", &Ack { epoch: "0f6c2f1e".into(), seq: 17 });
     golden("command-resend", &Command::Resend { epoch: "0f6c2f1e".into(), seq: 3 });
 }

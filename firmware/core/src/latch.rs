@@ -19,14 +19,8 @@ pub(crate) struct Latch {
 
 impl Latch {
     pub(crate) fn new(number: u32, at_ms: u32) -> Self {
-        let certificate = Certificate {
-            number,
-            armed_ms: at_ms,
-            until_ms: at_ms,
-            samples: 0,
-            opened: None,
-            corner_kept: true,
-        };
+        let certificate =
+            Certificate { number, armed_ms: at_ms, until_ms: at_ms, samples: 0, opened: None, corner_kept: true };
         Self { certificate, not_closed_run: 0, run_broken: false, corner_run: 0 }
     }
 

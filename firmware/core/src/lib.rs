@@ -133,7 +133,11 @@ impl Core {
         }
         if due(at_ms, self.heartbeat_due) {
             self.heartbeat_due = at_ms.wrapping_add(HEARTBEAT_MS);
-            self.say(FromBoard::Heartbeat { at_ms, inputs: self.inputs(), armed: self.latch.as_ref().map(Latch::number) });
+            self.say(FromBoard::Heartbeat {
+                at_ms,
+                inputs: self.inputs(),
+                armed: self.latch.as_ref().map(Latch::number),
+            });
         }
         if due(at_ms, self.climate_due) {
             self.climate_due = at_ms.wrapping_add(CLIMATE_MS);

@@ -45,7 +45,9 @@ impl core::fmt::Display for FrameError {
         match self {
             Self::Oversize => write!(f, "no frame end within {MAX_FRAME} bytes"),
             Self::Stuffing => write!(f, "broken COBS stuffing"),
-            Self::Truncated { len } => write!(f, "frame of {len} bytes cut short (a CRC and a message need at least 6)"),
+            Self::Truncated { len } => {
+                write!(f, "frame of {len} bytes cut short (a CRC and a message need at least 6)")
+            }
             Self::Checksum => write!(f, "wrong CRC-32: the frame was damaged"),
             Self::UnknownMessage => write!(f, "sound frame with a message unknown to link version {}", super::VERSION),
             Self::Trailing { extra } => write!(f, "{extra} bytes after the message"),

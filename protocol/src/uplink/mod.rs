@@ -239,8 +239,7 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, MessageError> {
 /// # Errors
 /// [`MessageError::Oversize`] if no receiver would take it.
 pub fn write<T: Serialize>(message: &T) -> Result<alloc::vec::Vec<u8>, MessageError> {
-    let bytes =
-        serde_json::to_vec(message).map_err(|e| MessageError::Shape { what: alloc::format!("{e}") })?;
+    let bytes = serde_json::to_vec(message).map_err(|e| MessageError::Shape { what: alloc::format!("{e}") })?;
     if bytes.len() > MAX_MESSAGE {
         return Err(MessageError::Oversize { len: bytes.len() });
     }
