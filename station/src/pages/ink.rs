@@ -1,0 +1,181 @@
+//! Where ink is: darker than its surroundings, whatever the paper's colour, with the dark lid, blots, photographs and a
+//! feeder's streaks held down.
+
+use super::{geometry::Grey, reduce};
+
+/// The local mean is taken over a square of this half-width, in mm.
+const SURROUND_MM: f32 = 3.0;
+/// Ink counts for at most this much: blots and photographs must not outweigh writing.
+const MOST: i16 = 60;
+/// Cells of the background map, in pixels of the coarse picture.
+const CELL: usize = 6;
+/// A column inked over this share of the page is a streak of the scanner, not writing.
+const STREAK_SHARE: f32 = 0.7;
+/// The picture's rim, in pixels of the coarse picture, holds no writing.
+const RIM: usize = 2;
+/// The threshold of a pixel that can hold no ink.
+const NEVER: i16 = i16::MIN / 2;
+
+/// The ink of a page at half the resolution of the picture it was made from, and what is needed to find it at full.
+#[derive(Debug)]
+pub(crate) struct InkMap {
+    /// Ink 0..=60 at the coarse resolution.
+    pub(crate) coarse: Grey,
+    /// Where a pixel is darker than this, that is ink; coarse resolution.
+    below: Vec<i16>,
+}
+
+impl InkMap {
+    pub(crate) fn new(fine: &Grey) -> Self {
+        let small = reduce::halve(fine);
+        let (w, h) = (small.width, small.height);
+        let mean = local_mean(&small, ((SURROUND_MM / 25.4 * small.dpi) as usize).max(2));
+        let threshold = noise_threshold(&small, &mean);
+        let masked = background(&small);
+        let mut below: Vec<i16> = mean.iter().map(|&m| i16::from(m) - threshold).collect();
+        let cells = w.div_ceil(CELL);
+        for y in 0..h {
+            let rim = y < RIM || y + RIM >= h;
+            let (row, mask) = (&mut below[y * w..(y + 1) * w], &masked[y / CELL * cells..][..cells]);
+            for (x, b) in row.iter_mut().enumerate() {
+                if rim || x < RIM || x + RIM >= w || mask[x / CELL] {
+                    *b = NEVER;
+                }
+            }
+        }
+        for x in streaks(&small, &below) {
+            (0..h).for_each(|y| below[y * w + x] = NEVER);
+        }
+        let ink = small.data.iter().zip(&below).map(|(&v, &b)| (b - i16::from(v)).clamp(0, MOST) as u8).collect();
+        Self { coarse: Grey { data: ink, ..small }, below }
+    }
+
+    /// The ink at the resolution of `fine`, the picture this map was made from.
+    pub(crate) fn fine(&self, fine: &Grey) -> Grey {
+        let w = self.coarse.width;
+        let mut data = vec![0; fine.data.len()];
+        let mut below = vec![NEVER; fine.width];
+        for (y, out) in data.chunks_exact_mut(fine.width).enumerate() {
+            let coarse = &self.below[(y / 2).min(self.coarse.height - 1) * w..][..w];
+            if y % 2 == 0 {
+                for (pair, &b) in below.chunks_mut(2).zip(coarse) {
+                    pair.fill(b);
+                }
+            }
+            for ((out, &v), &b) in out.iter_mut().zip(fine.row(y)).zip(&below) {
+                *out = (b - i16::from(v)).clamp(0, MOST) as u8;
+            }
+        }
+        Grey { width: fine.width, height: fine.height, dpi: fine.dpi, data }
+    }
+}
+
+/// Mean over a square of half-width `r`, edges repeated.
+fn local_mean(grey: &Grey, r: usize) -> Vec<u8> {
+    let (w, h) = (grey.width, grey.height);
+    let n = (2 * r + 1) as u32;
+    let mut across = vec![0u16; w * h];
+    for (row, out) in grey.data.chunks_exact(w).zip(across.chunks_exact_mut(w)) {
+        let at = |x: isize| u32::from(row[x.clamp(0, w as isize - 1) as usize]);
+        let mut sum: u32 = (-(r as isize)..=r as isize).map(at).sum();
+        for (x, out) in out.iter_mut().enumerate() {
+            *out = sum as u16;
+            sum = sum + at((x + r + 1) as isize) - at(x as isize - r as isize);
+        }
+    }
+    let line = |y: isize| &across[y.clamp(0, h as isize - 1) as usize * w..][..w];
+    let mut sums = vec![0u32; w];
+    for y in -(r as isize)..=r as isize {
+        sums.iter_mut().zip(line(y)).for_each(|(s, &v)| *s += u32::from(v));
+    }
+    let inverse = (1u64 << 32) / u64::from(n * n) + 1;
+    let mut mean = vec![0u8; w * h];
+    for (y, out) in mean.chunks_exact_mut(w).enumerate() {
+        let (enter, leave) = (line((y + r + 1) as isize), line(y as isize - r as isize));
+        for (((out, sum), &e), &l) in out.iter_mut().zip(&mut sums).zip(enter).zip(leave) {
+            *out = ((u64::from(*sum) * inverse) >> 32) as u8;
+            *sum = *sum + u32::from(e) - u32::from(l);
+        }
+    }
+    mean
+}
+
+/// How much darker than its surroundings a pixel must be: above the paper's own grain.
+fn noise_threshold(grey: &Grey, mean: &[u8]) -> i16 {
+    let mut histogram = [0usize; 256];
+    for (&v, &m) in grey.data.iter().zip(mean).step_by(7) {
+        histogram[usize::from(v.abs_diff(m))] += 1;
+    }
+    let half = histogram.iter().sum::<usize>() / 2;
+    let mut seen = 0;
+    let median = histogram.iter().position(|&n| {
+        seen += n;
+        seen > half
+    });
+    (5 + 2 * median.unwrap_or(0) as i16).min(30)
+}
+
+/// Cells of the dark lid around the sheet: flooded from the rim, and widened by 3–4 mm so that the sheet's edge with its
+/// shadow goes too.
+fn background(grey: &Grey) -> Vec<bool> {
+    let (cw, ch) = (grey.width.div_ceil(CELL), grey.height.div_ceil(CELL));
+    let paper = u32::from(paper_level(grey));
+    let mut dark = vec![false; cw * ch];
+    for (cy, row) in dark.chunks_exact_mut(cw).enumerate() {
+        for (cx, dark) in row.iter_mut().enumerate() {
+            let (mut sum, mut n) = (0u32, 0);
+            for y in (cy * CELL..((cy + 1) * CELL).min(grey.height)).step_by(2) {
+                let line = grey.row(y);
+                for &v in line[cx * CELL..((cx + 1) * CELL).min(grey.width)].iter().step_by(2) {
+                    sum += u32::from(v);
+                    n += 1;
+                }
+            }
+            *dark = sum * 10 < n * paper * 7;
+        }
+    }
+    let mut flooded = vec![false; cw * ch];
+    let mut open: Vec<(usize, usize)> = (0..cw).flat_map(|x| [(x, 0), (x, ch - 1)]).collect();
+    open.extend((0..ch).flat_map(|y| [(0, y), (cw - 1, y)]));
+    while let Some((x, y)) = open.pop() {
+        let i = y * cw + x;
+        if flooded[i] || !dark[i] {
+            continue;
+        }
+        flooded[i] = true;
+        open.extend([(x.wrapping_sub(1), y), (x + 1, y), (x, y.wrapping_sub(1)), (x, y + 1)].into_iter().filter(|&(x, y)| x < cw && y < ch));
+    }
+    let reach = ((3.5 / 25.4 * grey.dpi) as usize / CELL).max(1);
+    let mut masked = vec![false; cw * ch];
+    for (i, _) in flooded.iter().enumerate().filter(|(_, f)| **f) {
+        let (x, y) = (i % cw, i / cw);
+        for my in y.saturating_sub(reach)..(y + reach + 1).min(ch) {
+            masked[my * cw + x.saturating_sub(reach)..my * cw + (x + reach + 1).min(cw)].fill(true);
+        }
+    }
+    masked
+}
+
+/// The grey of the paper: what the brightest quarter of the picture reaches.
+pub(crate) fn paper_level(grey: &Grey) -> u8 {
+    let mut histogram = [0usize; 256];
+    grey.data.iter().for_each(|&v| histogram[usize::from(v)] += 1);
+    let mut seen = 0;
+    let level = histogram.iter().rposition(|&n| {
+        seen += n;
+        seen > grey.data.len() / 4
+    });
+    level.unwrap_or(255) as u8
+}
+
+fn streaks(grey: &Grey, below: &[i16]) -> Vec<usize> {
+    let w = grey.width;
+    let mut inked = vec![0u32; w];
+    for (row, below) in grey.data.chunks_exact(w).zip(below.chunks_exact(w)) {
+        for ((n, &v), &b) in inked.iter_mut().zip(row).zip(below) {
+            *n += u32::from(i16::from(v) < b);
+        }
+    }
+    let limit = (grey.height as f32 * STREAK_SHARE) as u32;
+    (0..w).filter(|&x| inked[x] > limit).collect()
+}

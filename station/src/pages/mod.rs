@@ -1,0 +1,88 @@
+//! The page pipeline: pixels in, pixels and findings out. Everything here is pure; one file a stage, in order:
+//!
+//! [`geometry`] (views and images) → [`reduce`] → [`ink`] → [`skew`] → [`blank`] → [`turn`] → [`encode`]
+//!
+//! Sign everywhere: an angle is the rotation in degrees that straightens the page, positive = counter-clockwise as seen
+//! on screen. Lengths are pixels of the image at hand unless they say mm.
+
+pub(crate) mod blank;
+pub(crate) mod encode;
+pub(crate) mod geometry;
+pub(crate) mod ink;
+pub(crate) mod reduce;
+pub(crate) mod skew;
+pub(crate) mod turn;
+
+pub(crate) use geometry::{Image, View};
+use serde::{Deserialize, Serialize};
+
+/// A page is turned only if the estimate is at least this sure; set from the generated pages, see docs/PERFORMANCE.md.
+const SURE: f64 = 0.35;
+/// Turning by less than this changes nothing that anyone can see, in degrees.
+const WORTH_TURNING: f64 = 0.03;
+
+/// What was found on a page.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Findings {
+    /// Degrees that straighten the page.
+    pub(crate) angle: f64,
+    /// 0 to 1.
+    pub(crate) confidence: f64,
+    /// Degrees the page was really turned.
+    pub(crate) applied: f64,
+    /// Nothing is written on it.
+    pub(crate) blank: bool,
+    pub(crate) flags: Vec<Flag>,
+}
+
+/// Something a person should look at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Flag {
+    /// The page is blank; it is kept.
+    Blank,
+    /// The skew could not be told surely; the page was left as it is.
+    SkewUncertain,
+    /// The page lay more askew than the contract's 3° before it was straightened.
+    Askew,
+}
+
+impl Flag {
+    /// The stable name, as in messages and files.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Blank => "blank",
+            Self::SkewUncertain => "skew-uncertain",
+            Self::Askew => "askew",
+        }
+    }
+}
+
+/// Paper that lies askew by more than this is told to the operator, in degrees (the contract's limit, domain.md).
+const ASKEW: f64 = 3.0;
+
+/// Looks at a page.
+pub(crate) fn examine(page: &View<'_>) -> Findings {
+    let fine = reduce::to_dpi(page, skew::FINE_DPI);
+    let ink = ink::InkMap::new(&fine);
+    let blank = blank::is_blank(&ink);
+    let skew = skew::find(&fine, &ink);
+    let mut flags = Vec::new();
+    if blank {
+        flags.push(Flag::Blank);
+    }
+    let sure = !blank && skew.confidence >= SURE;
+    if !blank && !sure {
+        flags.push(Flag::SkewUncertain);
+    }
+    if sure && skew.angle.abs() > ASKEW {
+        flags.push(Flag::Askew);
+    }
+    let applied = if sure && skew.angle.abs() >= WORTH_TURNING { skew.angle } else { 0.0 };
+    Findings { angle: skew.angle, confidence: skew.confidence, applied, blank, flags }
+}
+
+/// Straightens a page by what was found; `None` if it stays as it is.
+pub(crate) fn straighten(page: &View<'_>, findings: &Findings) -> Option<Image> {
+    (findings.applied != 0.0).then(|| turn::turn(page, findings.applied))
+}

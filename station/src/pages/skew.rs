@@ -1,0 +1,240 @@
+//! Skew: the angle at which the profile of ink, summed along the lines, is sharpest.
+//!
+//! The page is cut into strips, each summed along its width; shearing the strips against each other and adding them up
+//! is the projection at an angle. Coarse search over ±15.6°, rows and columns both (vertical Chinese, tables), then fine
+//! on the picture at full resolution. Method and figures: `imaging.md`.
+
+use super::{geometry::Grey, ink::InkMap};
+
+/// The fine search works at this resolution, the coarse one at half of it.
+pub(crate) const FINE_DPI: u32 = 150;
+
+const COARSE_RANGE: f32 = 15.6;
+const COARSE_STEP: f32 = 0.2;
+const COARSE_STRIP: usize = 6;
+const FINE_STRIP: usize = 8;
+/// A page with less ink than this has a few lines only: its profile is smoothed over half a line.
+const SPARSE: f32 = 0.012;
+/// Peaks further than this many coarse steps from the best are rivals.
+const RIVAL: usize = 7;
+/// Rows and columns that agree within this are averaged, in degrees.
+const AGREE: f64 = 0.08;
+
+/// The estimate.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Skew {
+    /// Degrees that straighten the page.
+    pub(crate) angle: f64,
+    /// 0 to 1.
+    pub(crate) confidence: f64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Axis {
+    /// Lines of writing run across; strips stand side by side.
+    Rows,
+    /// Lines of writing run down.
+    Columns,
+}
+
+impl Axis {
+    /// Slope of the lines for a page that is straightened by `degrees`.
+    fn slope(self, degrees: f32) -> f32 {
+        let slope = degrees.to_radians().tan();
+        if self == Self::Rows { slope } else { -slope }
+    }
+}
+
+/// Finds the skew of a page. `ink` was made from `fine`.
+pub(crate) fn find(fine: &Grey, ink: &InkMap) -> Skew {
+    let steps = (2.0 * COARSE_RANGE / COARSE_STEP) as usize + 1;
+    let angle_of = |i: usize| -COARSE_RANGE + i as f32 * COARSE_STEP;
+    let across = coarse(&ink.coarse, Axis::Rows, steps, angle_of);
+    let down = coarse(&ink.coarse, Axis::Columns, steps, angle_of);
+    let joint: Vec<f64> = across.iter().zip(&down).map(|(a, d)| a.max(0.0) + d.max(0.0)).collect();
+    let best = (0..steps).max_by(|&a, &b| joint[a].total_cmp(&joint[b])).unwrap_or(steps / 2);
+    let rival = (0..steps).filter(|i| i.abs_diff(best) > RIVAL).map(|i| joint[i]).fold(0.0, f64::max);
+    let peak = joint[best];
+    if peak <= 1e-6 {
+        return Skew { angle: 0.0, confidence: 0.0 };
+    }
+    let confidence = (1.0 - rival / peak).max(0.0) * (peak / (peak + 0.3));
+
+    let inked = ink.coarse.data.iter().filter(|&&v| v > 8).count() as f32 / ink.coarse.data.len() as f32;
+    let full = ink.fine(fine);
+    let (a, d) = (across[best].max(0.0), down[best].max(0.0));
+    let search = |axis, share: f64, other: f64| {
+        (share >= 0.25 * other).then(|| {
+            let peak = refine(&full, axis, angle_of(best), inked < SPARSE);
+            (peak.angle, peak.sharpness * share)
+        })
+    };
+    let (rows, columns) = (search(Axis::Rows, a, d), search(Axis::Columns, d, a));
+    let angle = match (rows, columns) {
+        (Some((r, wr)), Some((c, wc))) if (r - c).abs() < AGREE && wr + wc > 0.0 => (r * wr + c * wc) / (wr + wc),
+        (Some((r, wr)), Some((c, wc))) => {
+            if wr >= wc {
+                r
+            } else {
+                c
+            }
+        }
+        (Some((only, _)), None) | (None, Some((only, _))) => only,
+        (None, None) => f64::from(angle_of(best)),
+    };
+    Skew { angle, confidence }
+}
+
+/// Sharpness for each coarse angle, as a share above the median.
+fn coarse(ink: &Grey, axis: Axis, steps: usize, angle_of: impl Fn(usize) -> f32) -> Vec<f64> {
+    let strips = Strips::new(ink, axis, COARSE_STRIP, 0.0, COARSE_RANGE.to_radians().tan());
+    let mut profile = vec![0.0; strips.len];
+    let energies: Vec<f64> = (0..steps)
+        .map(|i| {
+            strips.project(axis.slope(angle_of(i)), 0..strips.count, &mut profile);
+            energy(&profile, 1)
+        })
+        .collect();
+    let mut sorted = energies.clone();
+    sorted.sort_by(f64::total_cmp);
+    let median = sorted[steps / 2].max(1e-9);
+    energies.iter().map(|e| e / median - 1.0).collect()
+}
+
+struct Peak {
+    angle: f64,
+    /// How much sharper the peak is than its surroundings.
+    sharpness: f64,
+}
+
+/// Steps .04 → .012 → .006 and a parabola around `start`.
+fn refine(ink: &Grey, axis: Axis, start: f32, sparse: bool) -> Peak {
+    let strips = Strips::new(ink, axis, FINE_STRIP, axis.slope(start), 0.012);
+    let mut profile = vec![0.0; strips.len];
+    // Sparse pages: half a line; others: one stroke.
+    let blur = ((ink.dpi * if sparse { 0.5 } else { 0.12 } / 25.4).round() as usize).max(1);
+    let mut score = |offset: f32, groups: usize, blur: usize| {
+        let slope = axis.slope(start + offset) - axis.slope(start);
+        (0..groups)
+            .map(|g| {
+                strips.project(slope, strips.count * g / groups..strips.count * (g + 1) / groups, &mut profile);
+                energy(&profile, blur)
+            })
+            .sum::<f64>()
+    };
+    // Column groups first: two columns of print otherwise lock on each other's lines.
+    let groups = if sparse { 1 } else { 3 };
+    let best = |from: f32, step: f32, reach: i32, score: &mut dyn FnMut(f32) -> f64| {
+        let at = |i: i32| from + i as f32 * step;
+        let scores: Vec<f64> = (-reach..=reach).map(|i| score(at(i))).collect();
+        let i = (0..scores.len()).max_by(|&a, &b| scores[a].total_cmp(&scores[b])).unwrap_or(0);
+        (at(i as i32 - reach), scores[i])
+    };
+    let (near, _) = best(0.0, 0.04, 10, &mut |o| score(o, groups, blur));
+    let (nearer, _) = best(near, 0.012, 3, &mut |o| score(o, groups, blur));
+    // Then the whole width polishes within ±0.06°.
+    let whole = if sparse { blur } else { 1 };
+    let (coherent, peak) = best(nearer, 0.012, 5, &mut |o| score(o, 1, whole));
+    let around: Vec<f64> = (-4..=4).map(|i| score(coherent + i as f32 * 0.006, 1, whole)).collect();
+    let top = (0..9).max_by(|&a, &b| around[a].total_cmp(&around[b])).unwrap_or(4).clamp(2, 6);
+    let offset = f64::from(coherent) + (top as f64 - 4.0 + vertex(&around[top - 2..=top + 2])) * 0.006;
+    let sides = [0.42, -0.42].map(|side| (peak / score(side, 1, whole).max(1.0) - 1.0).max(0.0));
+    Peak { angle: f64::from(start) + offset, sharpness: sides[0] + sides[1] }
+}
+
+/// Where the least-squares parabola through five points one step apart has its top, in steps from the middle.
+fn vertex(five: &[f64]) -> f64 {
+    let mean = five.iter().sum::<f64>() / 5.0;
+    let (mut linear, mut square) = (0.0, 0.0);
+    for (x, y) in (-2..=2).map(f64::from).zip(five) {
+        linear += x * y;
+        square += (x * x - 2.0) * (y - mean);
+    }
+    let (b, c) = (linear / 10.0, square / 14.0);
+    if c < 0.0 { (-b / (2.0 * c)).clamp(-2.0, 2.0) } else { 0.0 }
+}
+
+/// Ink summed across narrow strips, with room at both ends for shearing.
+struct Strips {
+    count: usize,
+    len: usize,
+    pad: usize,
+    /// Middle of each strip, from the middle of the page, in pixels.
+    middles: Vec<f32>,
+    data: Vec<f32>,
+}
+
+impl Strips {
+    /// `pre` is a slope already taken out; later slopes stay within ±`reach`.
+    fn new(ink: &Grey, axis: Axis, strip: usize, pre: f32, reach: f32) -> Self {
+        let (across, len) = if axis == Axis::Rows { (ink.width, ink.height) } else { (ink.height, ink.width) };
+        let pad = (across as f32 * 0.5 * (pre.abs() + reach)) as usize + 6;
+        let count = across.div_ceil(strip);
+        let room = len + 2 * pad;
+        let middle = across as f32 / 2.0;
+        let mut sums = vec![0u16; count * room];
+        // The offset of each line of pixels is dithered: rounding would pull every estimate towards 0.
+        let offset = |i: usize| ((i as f32 + 0.5 - middle) * pre + dither(7 * i) - 0.5).round() as isize;
+        let start = |i: usize| (pad as isize - offset(i)).clamp(0, (room - len) as isize) as usize;
+        match axis {
+            Axis::Rows => {
+                // Runs of columns with one offset within one strip, so that rows are read as they lie.
+                let mut x = 0;
+                while x < across {
+                    let (s, from) = (x / strip, start(x));
+                    let end = (x + 1..across.min((s + 1) * strip)).find(|&e| start(e) != from).unwrap_or(across.min((s + 1) * strip));
+                    let out = &mut sums[s * room + from..][..len];
+                    for (out, row) in out.iter_mut().zip(ink.data.chunks_exact(ink.width)) {
+                        *out += row[x..end].iter().map(|&v| u16::from(v)).sum::<u16>();
+                    }
+                    x = end;
+                }
+            }
+            Axis::Columns => {
+                for (y, row) in ink.data.chunks_exact(ink.width).enumerate() {
+                    let out = &mut sums[y / strip * room + start(y)..][..len];
+                    out.iter_mut().zip(row).for_each(|(out, &v)| *out += u16::from(v));
+                }
+            }
+        }
+        let middles = (0..count).map(|s| (s as f32 + 0.5) * strip as f32 - middle).collect();
+        Self { count, len, pad, middles, data: sums.into_iter().map(f32::from).collect() }
+    }
+
+    /// Adds up the strips of `range`, each shifted by its distance from the middle times `slope`.
+    fn project(&self, slope: f32, range: std::ops::Range<usize>, profile: &mut [f32]) {
+        profile.fill(0.0);
+        let room = self.len + 2 * self.pad;
+        for s in range {
+            let shift = self.middles[s] * slope + dither(s);
+            let whole = shift.floor();
+            let part = shift - whole;
+            let Some(from) = self.pad.checked_add_signed(whole as isize).filter(|f| f + self.len < room) else { continue };
+            let strip = &self.data[s * room + from..][..=self.len];
+            for ((p, a), b) in profile.iter_mut().zip(strip).zip(&strip[1..]) {
+                *p += (1.0 - part) * a + part * b;
+            }
+        }
+    }
+}
+
+/// A fraction that spreads evenly over 0..1 as `i` rises (golden ratio).
+fn dither(i: usize) -> f32 {
+    (i as f32 * 0.618_034).fract()
+}
+
+/// How sharp a profile is: the energy of its derivative over `k` pixels.
+fn energy(profile: &[f32], k: usize) -> f64 {
+    if k <= 1 {
+        return profile.windows(3).map(|w| (w[2] - w[0]) * (w[2] - w[0])).sum::<f32>().into();
+    }
+    let mut sums = Vec::with_capacity(profile.len() + 1);
+    sums.push(0.0f64);
+    let mut sum = 0.0;
+    for &v in profile {
+        sum += f64::from(v);
+        sums.push(sum);
+    }
+    let whole: f64 = sums.windows(2 * k + 1).map(|w| (w[2 * k] - 2.0 * w[k] + w[0]).powi(2)).sum();
+    whole / (k * k) as f64
+}

@@ -1,0 +1,162 @@
+//! The scanner as the rest of the station sees it: commands in, events out. Owns the worker process and starts a new
+//! one after a crash or a hang.
+
+use super::{
+    Fault, ScanSettings, Taken,
+    process::{OPEN_LIMIT, RawPage, Slots, Worker, take_page},
+    wire::{Reply, Request},
+};
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// Pages that may wait between scanner and disk. When all are taken the scanner pauses.
+pub(crate) const SLOTS: usize = 4;
+
+#[derive(Debug)]
+pub(crate) enum Command {
+    /// Scan one page.
+    Scan { attempt: u32 },
+    /// End the page under way.
+    Cancel,
+}
+
+#[derive(Debug)]
+pub(crate) enum Event {
+    /// The device is open and has taken the settings.
+    Ready(Taken),
+    Progress { attempt: u32, bytes: u64, total: Option<u64> },
+    Page { attempt: u32, page: RawPage },
+    Failed { attempt: u32, fault: Fault },
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Config {
+    pub(crate) device: String,
+    pub(crate) settings: ScanSettings,
+    /// A scanner that delivers nothing for so long is taken for dead.
+    pub(crate) stall: Duration,
+}
+
+/// Runs until the command channel closes.
+pub(crate) async fn run(
+    config: Config,
+    mut commands: mpsc::Receiver<Command>,
+    events: mpsc::Sender<Event>,
+) -> std::io::Result<()> {
+    let mut task = Task { config, slots: Slots::new(SLOTS)?, worker: None, events };
+    while let Some(command) = commands.recv().await {
+        match command {
+            // Nothing is under way.
+            Command::Cancel => {}
+            Command::Scan { attempt } => {
+                let event = match task.scan(attempt, &mut commands).await {
+                    Ok(page) => Event::Page { attempt, page },
+                    Err(fault) => Event::Failed { attempt, fault },
+                };
+                if task.events.send(event).await.is_err() {
+                    break;
+                }
+            }
+        }
+    }
+    if let Some(worker) = task.worker.take() {
+        worker.kill().await;
+    }
+    Ok(())
+}
+
+struct Task {
+    config: Config,
+    slots: Slots,
+    worker: Option<Worker>,
+    events: mpsc::Sender<Event>,
+}
+
+impl Task {
+    async fn scan(&mut self, attempt: u32, commands: &mut mpsc::Receiver<Command>) -> Result<RawPage, Fault> {
+        let mut worker = match self.worker.take() {
+            Some(worker) => worker,
+            None => self.open().await?,
+        };
+        match self.page(&mut worker, attempt, commands).await {
+            Ok(page) => {
+                self.worker = Some(worker);
+                Ok(page)
+            }
+            Err(fault) => {
+                match fault {
+                    // The process is broken, or the device may come back under another state: begin anew.
+                    Fault::Stalled { .. } | Fault::Crashed { .. } | Fault::DeviceIo { .. } => worker.kill().await,
+                    _ => self.worker = Some(worker),
+                }
+                Err(fault)
+            }
+        }
+    }
+
+    async fn open(&mut self) -> Result<Worker, Fault> {
+        let mut worker = Worker::spawn(&self.slots)?;
+        match self.configure(&mut worker).await {
+            Ok(taken) => {
+                let _ = self.events.send(Event::Ready(taken)).await;
+                Ok(worker)
+            }
+            Err(fault) => {
+                worker.kill().await;
+                Err(fault)
+            }
+        }
+    }
+
+    async fn configure(&self, worker: &mut Worker) -> Result<Taken, Fault> {
+        let open = Request::Open { device: self.config.device.clone() };
+        worker.ask(&open, OPEN_LIMIT, "opening the scanner").await?;
+        let configure = Request::Configure(self.config.settings.clone());
+        match worker.ask(&configure, OPEN_LIMIT, "setting the scanner up").await? {
+            Reply::Configured(taken) => Ok(taken),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    async fn page(
+        &mut self,
+        worker: &mut Worker,
+        attempt: u32,
+        commands: &mut mpsc::Receiver<Command>,
+    ) -> Result<RawPage, Fault> {
+        let lease = self.slots.lease().await;
+        worker.tell(&Request::Scan { slot: lease.slot() }).await?;
+        let mut expected = None;
+        loop {
+            let reply = tokio::select! {
+                reply = worker.hear(self.config.stall, "delivering the page") => reply?,
+                command = commands.recv() => match command {
+                    Some(Command::Cancel) | None => {
+                        worker.tell(&Request::Cancel).await?;
+                        continue;
+                    }
+                    Some(Command::Scan { attempt: other }) => {
+                        let _ = self.events.send(Event::Failed { attempt: other, fault: Fault::Busy }).await;
+                        continue;
+                    }
+                },
+            };
+            match reply {
+                Reply::Started { total } => {
+                    expected = total;
+                    let _ = self.events.send(Event::Progress { attempt, bytes: 0, total }).await;
+                }
+                Reply::Progress { bytes } => {
+                    // The screen may miss one; the pages may not.
+                    let _ = self.events.try_send(Event::Progress { attempt, bytes, total: expected });
+                }
+                Reply::Page { layout, bytes } => return take_page(&self.slots, lease, layout, bytes),
+                other => return Err(unexpected(&other)),
+            }
+        }
+    }
+}
+
+fn unexpected(reply: &Reply) -> Fault {
+    Fault::Crashed { how: format!("it answered out of turn: {reply:?}") }
+}
