@@ -1,10 +1,38 @@
-//! `platen-station`: controller and edge agent of one scanning workstation.
-mod keep { pub(crate) fn steps(_: &crate::pages::Findings) -> Vec<String> { vec![] } }
+//! `platen-station`: controller and edge agent of one scanning workstation. The walk of a page through this code is told
+//! in docs/ARCHITECTURE.md.
+
+mod agent;
+mod batch;
+mod cli;
+mod config;
+mod console;
+mod doctor;
+mod keep;
+mod outbox;
 mod page_file;
 mod pages;
+mod scan;
 mod scanner;
+mod sensors;
+mod view;
+mod wiring;
+mod words;
+
 use clap::Parser;
+use std::process::ExitCode;
+use tracing_subscriber::EnvFilter;
+
+/// Name and version, as written into every file.
 pub(crate) const SOFTWARE: &str = concat!("Platen ", env!("CARGO_PKG_VERSION"));
-#[derive(clap::Parser)]
-struct Cli { #[command(flatten)] a: page_file::Args }
-fn main() -> anyhow::Result<()> { page_file::run(&Cli::parse().a) }
+
+fn main() -> ExitCode {
+    let filter = EnvFilter::try_from_env("PLATEN_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    match cli::run(cli::Cli::parse()) {
+        Ok(code) => ExitCode::from(u8::try_from(code).unwrap_or(1)),
+        Err(error) => {
+            eprintln!("platen-station: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}

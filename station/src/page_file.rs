@@ -144,7 +144,9 @@ fn own_dpi(bytes: &[u8]) -> Option<u32> {
     let find = |mark: &[u8]| head.windows(mark.len()).position(|w| w == mark);
     if let Some(at) = find(b"pHYs") {
         let per_metre = u32::from_be_bytes(*head.get(at + 4..)?.first_chunk()?);
-        return (head.get(at + 12) == Some(&1)).then(|| (f64::from(per_metre) * 0.0254).round() as u32).filter(|&d| d > 0);
+        return (head.get(at + 12) == Some(&1))
+            .then(|| (f64::from(per_metre) * 0.0254).round() as u32)
+            .filter(|&d| d > 0);
     }
     if let Some(at) = find(b"JFIF\0") {
         let density = u32::from(u16::from_be_bytes(*head.get(at + 8..)?.first_chunk()?));

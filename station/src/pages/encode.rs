@@ -54,7 +54,8 @@ impl Metadata {
         for (name, value) in &self.facts {
             tag(&format!("platen:{name}"), value);
         }
-        let list = |items: &[&str]| items.iter().map(|i| format!("<rdf:li>{}</rdf:li>", escaped(i))).collect::<String>();
+        let list =
+            |items: &[&str]| items.iter().map(|i| format!("<rdf:li>{}</rdf:li>", escaped(i))).collect::<String>();
         let steps: Vec<_> = self.steps.iter().map(String::as_str).collect();
         let _ = writeln!(xmp, "<dc:creator><rdf:Seq>{}</rdf:Seq></dc:creator>", list(&[&self.operator]));
         let _ = writeln!(xmp, "<platen:steps><rdf:Seq>{}</rdf:Seq></platen:steps>", list(&steps));
@@ -152,7 +153,8 @@ fn g4(page: &View<'_>) -> Vec<u8> {
     let mut encoder = Encoder::new(VecWriter::new());
     for y in 0..page.height {
         let row = page.row(y);
-        let pels = (0..page.width).map(|x| if row[x / 8] & (0x80 >> (x % 8)) == 0 { Color::White } else { Color::Black });
+        let pels =
+            (0..page.width).map(|x| if row[x / 8] & (0x80 >> (x % 8)) == 0 { Color::White } else { Color::Black });
         let Ok(()) = encoder.encode_line(pels, page.width as u32);
     }
     let Ok(writer) = encoder.finish();

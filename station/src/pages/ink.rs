@@ -143,7 +143,11 @@ fn background(grey: &Grey) -> Vec<bool> {
             continue;
         }
         flooded[i] = true;
-        open.extend([(x.wrapping_sub(1), y), (x + 1, y), (x, y.wrapping_sub(1)), (x, y + 1)].into_iter().filter(|&(x, y)| x < cw && y < ch));
+        open.extend(
+            [(x.wrapping_sub(1), y), (x + 1, y), (x, y.wrapping_sub(1)), (x, y + 1)]
+                .into_iter()
+                .filter(|&(x, y)| x < cw && y < ch),
+        );
     }
     let reach = ((3.5 / 25.4 * grey.dpi) as usize / CELL).max(1);
     let mut masked = vec![false; cw * ch];

@@ -9,11 +9,12 @@ pub(crate) mod blank;
 pub(crate) mod encode;
 pub(crate) mod geometry;
 pub(crate) mod ink;
+pub(crate) mod preview;
 pub(crate) mod reduce;
 pub(crate) mod skew;
 pub(crate) mod turn;
 
-pub(crate) use geometry::{Image, View};
+pub(crate) use geometry::{BadPage, Image, View};
 use serde::{Deserialize, Serialize};
 
 /// A page is turned only if the estimate is at least this sure; set from the generated pages, see docs/PERFORMANCE.md.

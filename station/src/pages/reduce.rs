@@ -62,9 +62,11 @@ pub(crate) fn halve(grey: &Grey) -> Grey {
     let mut data = Vec::with_capacity(width * height);
     for y in 0..height {
         let (a, b) = (grey.row(2 * y), grey.row(2 * y + 1));
-        data.extend(a.chunks_exact(2).zip(b.chunks_exact(2)).map(|(a, b)| {
-            ((u16::from(a[0]) + u16::from(a[1]) + u16::from(b[0]) + u16::from(b[1]) + 2) >> 2) as u8
-        }));
+        data.extend(
+            a.chunks_exact(2)
+                .zip(b.chunks_exact(2))
+                .map(|(a, b)| ((u16::from(a[0]) + u16::from(a[1]) + u16::from(b[0]) + u16::from(b[1]) + 2) >> 2) as u8),
+        );
     }
     Grey { width, height, dpi: grey.dpi / 2.0, data }
 }

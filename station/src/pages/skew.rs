@@ -182,7 +182,9 @@ impl Strips {
                 let mut x = 0;
                 while x < across {
                     let (s, from) = (x / strip, start(x));
-                    let end = (x + 1..across.min((s + 1) * strip)).find(|&e| start(e) != from).unwrap_or(across.min((s + 1) * strip));
+                    let end = (x + 1..across.min((s + 1) * strip))
+                        .find(|&e| start(e) != from)
+                        .unwrap_or(across.min((s + 1) * strip));
                     let out = &mut sums[s * room + from..][..len];
                     for (out, row) in out.iter_mut().zip(ink.data.chunks_exact(ink.width)) {
                         *out += row[x..end].iter().map(|&v| u16::from(v)).sum::<u16>();
@@ -209,7 +211,9 @@ impl Strips {
             let shift = self.middles[s] * slope + dither(s);
             let whole = shift.floor();
             let part = shift - whole;
-            let Some(from) = self.pad.checked_add_signed(whole as isize).filter(|f| f + self.len < room) else { continue };
+            let Some(from) = self.pad.checked_add_signed(whole as isize).filter(|f| f + self.len < room) else {
+                continue;
+            };
             let strip = &self.data[s * room + from..][..=self.len];
             for ((p, a), b) in profile.iter_mut().zip(strip).zip(&strip[1..]) {
                 *p += (1.0 - part) * a + part * b;

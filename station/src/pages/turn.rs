@@ -25,7 +25,8 @@ pub(crate) fn turn(page: &View<'_>, degrees: f64) -> Image {
             for (y, out) in grey.chunks_exact_mut(page.width).enumerate() {
                 unpack_lineart(page.row(y), out);
             }
-            let grey = Image { mode: ColourMode::Grey, width: page.width, height: page.height, dpi: page.dpi, data: grey };
+            let grey =
+                Image { mode: ColourMode::Grey, width: page.width, height: page.height, dpi: page.dpi, data: grey };
             pack(&turn_bands::<1>(&grey.view(), degrees, [255]))
         }
     }
@@ -80,7 +81,8 @@ fn turn_bands<const BANDS: usize>(page: &View<'_>, degrees: f64, fill: [u8; BAND
             i += run;
             let inside = row >= 0.0 && row < h - 1.0 && col >= 0.0 && col + run as f64 + 1.0 < w;
             if inside {
-                let weight = (((sx + (run / 2) as f64 * cos) - (col + (run / 2) as f64)) * f64::from(ONE)).clamp(0.0, 256.0);
+                let weight =
+                    (((sx + (run / 2) as f64 * cos) - (col + (run / 2) as f64)) * f64::from(ONE)).clamp(0.0, 256.0);
                 let (from, to) = (col as usize * BANDS, (col as usize + run + 1) * BANDS);
                 let (upper, lower) = (&page.row(row as usize)[from..to], &page.row(row as usize + 1)[from..to]);
                 // One step inside its limits, because the ramp is rounded.
@@ -118,7 +120,13 @@ fn blend<const BANDS: usize>(out: &mut [u8], upper: &[u8], lower: &[u8], across:
 }
 
 /// Near and beyond the scan's edge: pixel by pixel, outside counts as paper.
-fn edge<const BANDS: usize>(page: &View<'_>, out: &mut [u8], (sx, sy): (f64, f64), (cos, sin): (f64, f64), fill: [u8; BANDS]) {
+fn edge<const BANDS: usize>(
+    page: &View<'_>,
+    out: &mut [u8],
+    (sx, sy): (f64, f64),
+    (cos, sin): (f64, f64),
+    fill: [u8; BANDS],
+) {
     let at = |x: f64, y: f64, band: usize| {
         if x < 0.0 || y < 0.0 || x >= page.width as f64 || y >= page.height as f64 {
             return f64::from(fill[band]);

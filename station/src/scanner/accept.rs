@@ -22,14 +22,17 @@ const FILL: std::ops::RangeInclusive<u8> = 0x7e..=0x82;
 
 /// Checks the layout that a device announces against what was asked for.
 pub(crate) fn layout(p: &Parameters, mode: ColourMode, dpi: Dpi) -> Result<Layout, Fault> {
-    let mismatch = |option: &str, asked: String, took: String| Err(Fault::Mismatch { option: option.into(), asked, took });
+    let mismatch =
+        |option: &str, asked: String, took: String| Err(Fault::Mismatch { option: option.into(), asked, took });
     let (format, depth) = match mode {
         ColourMode::Lineart => (frame::GRAY, 1),
         ColourMode::Grey => (frame::GRAY, 8),
         ColourMode::Colour => (frame::RGB, 8),
     };
     if p.last_frame == 0 || p.format > frame::RGB {
-        return Err(Fault::Unsupported { what: "the scanner sends colour in three passes, which is not supported".into() });
+        return Err(Fault::Unsupported {
+            what: "the scanner sends colour in three passes, which is not supported".into(),
+        });
     }
     if p.format != format {
         return mismatch("frame format", format!("{mode:?}"), format!("SANE frame {}", p.format));
@@ -151,7 +154,8 @@ mod tests {
 
     #[test]
     fn an_announced_layout_must_be_what_was_asked_for() {
-        let good = Parameters { format: 1, last_frame: 1, bytes_per_line: 300, pixels_per_line: 100, lines: -1, depth: 8 };
+        let good =
+            Parameters { format: 1, last_frame: 1, bytes_per_line: 300, pixels_per_line: 100, lines: -1, depth: 8 };
         let taken = layout(&good, ColourMode::Colour, Dpi::D300);
         assert_eq!(taken.map(|l| (l.height, l.stride)), Ok((0, 300)));
         assert!(layout(&good, ColourMode::Grey, Dpi::D300).is_err());

@@ -13,30 +13,61 @@ pub(crate) enum Fault {
     DoubleFeed,
     FeederEmpty,
     Busy,
-    NoSuchDevice { device: String, known: Vec<String> },
+    NoSuchDevice {
+        device: String,
+        known: Vec<String>,
+    },
     AccessDenied,
-    DeviceIo { what: String },
+    DeviceIo {
+        what: String,
+    },
     NoMemory,
-    Unsupported { what: String },
+    Unsupported {
+        what: String,
+    },
     WarmingUp,
     Locked,
     Cancelled,
     /// The device's own refusal of a value.
-    Refused { option: String, asked: String, allowed: String },
+    Refused {
+        option: String,
+        asked: String,
+        allowed: String,
+    },
     /// The device took something else than was asked.
-    Mismatch { option: String, asked: String, took: String },
+    Mismatch {
+        option: String,
+        asked: String,
+        took: String,
+    },
     /// The page ended before its last line.
-    Truncated { got: u64, expected: String },
+    Truncated {
+        got: u64,
+        expected: String,
+    },
     /// The lower part is a decoder's fill.
-    FlatTail { line: u32, of: u32 },
+    FlatTail {
+        line: u32,
+        of: u32,
+    },
     /// No progress for too long; the worker was killed.
-    Stalled { seconds: u64, doing: String },
+    Stalled {
+        seconds: u64,
+        doing: String,
+    },
     /// The worker died.
-    Crashed { how: String },
+    Crashed {
+        how: String,
+    },
     /// libsane is not there.
-    NoLibrary { reason: String },
+    NoLibrary {
+        reason: String,
+    },
     /// A status that SANE does not know.
-    UnknownStatus { status: i32, doing: String },
+    UnknownStatus {
+        status: i32,
+        doing: String,
+    },
 }
 
 /// Whether trying again may help.
@@ -140,6 +171,33 @@ impl Fault {
         }
     }
 
+    /// What happened, in Chinese.
+    pub(crate) fn text_zh(&self) -> String {
+        match self {
+            Self::CoverOpen => "扫描仪盖板未合上".into(),
+            Self::Jammed => "进纸器卡纸".into(),
+            Self::DoubleFeed => "一次吸入了两张纸".into(),
+            Self::FeederEmpty => "进纸器已空".into(),
+            Self::Busy => "扫描仪正被其他程序占用".into(),
+            Self::NoSuchDevice { device, .. } => format!("找不到扫描仪 {device}"),
+            Self::AccessDenied => "当前用户无权使用扫描仪".into(),
+            Self::DeviceIo { .. } => "扫描仪通信出错".into(),
+            Self::NoMemory => "扫描仪或其驱动内存不足".into(),
+            Self::Unsupported { .. } => "扫描仪不支持此功能".into(),
+            Self::WarmingUp => "扫描仪灯管正在预热".into(),
+            Self::Locked => "扫描仪处于运输锁定状态".into(),
+            Self::Cancelled => "扫描已取消".into(),
+            Self::Refused { option, asked, allowed } => format!("扫描仪不支持 {option} {asked}（可用：{allowed}）"),
+            Self::Mismatch { option, asked, took } => format!("{option} 要求 {asked}，扫描仪实际采用 {took}"),
+            Self::Truncated { .. } => "页面传输不完整".into(),
+            Self::FlatTail { line, of } => format!("页面自第 {line} 行（共 {of} 行）起为灰色填充，传输中断"),
+            Self::Stalled { seconds, .. } => format!("扫描仪 {seconds} 秒无响应，其驱动已被终止"),
+            Self::Crashed { .. } => "扫描仪驱动崩溃".into(),
+            Self::NoLibrary { .. } => "未安装 SANE 库".into(),
+            Self::UnknownStatus { status, .. } => format!("扫描仪驱动返回未知状态 {status}"),
+        }
+    }
+
     /// What the operator is asked to do, in English and Chinese.
     pub(crate) fn action(&self) -> (&'static str, &'static str) {
         match self {
@@ -151,8 +209,12 @@ impl Fault {
             Self::DoubleFeed => {
                 ("take both sheets out, lay them back one by one, press start", "请取出重叠的纸张，逐张放回后按开始")
             }
-            Self::FeederEmpty => ("lay the next sheets into the feeder, press start", "请在进纸器中放入后续纸张，再按开始"),
-            Self::Busy => ("close the other program that uses the scanner, press start", "请关闭占用扫描仪的其他程序，再按开始"),
+            Self::FeederEmpty => {
+                ("lay the next sheets into the feeder, press start", "请在进纸器中放入后续纸张，再按开始")
+            }
+            Self::Busy => {
+                ("close the other program that uses the scanner, press start", "请关闭占用扫描仪的其他程序，再按开始")
+            }
             Self::NoSuchDevice { .. } => {
                 ("switch the scanner on, check its cable, press start", "请打开扫描仪电源并检查连线，再按开始")
             }
@@ -199,7 +261,7 @@ impl Fault {
         }
     }
 
-    /// A feeder that ran empty is the usual end, not an alarm.
+    /// Whether the operator can deal with it alone.
     pub(crate) fn severity(&self) -> Severity {
         match self.retry() {
             Retry::AfterAction | Retry::Later => Severity::Operator,

@@ -12,7 +12,7 @@ pub(crate) mod task;
 pub(crate) mod wire;
 pub(crate) mod worker;
 
-pub(crate) use fault::{Fault, Retry};
+pub(crate) use fault::Fault;
 use platen_protocol::uplink::{ColourMode, Source};
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};

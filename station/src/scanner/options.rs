@@ -230,7 +230,11 @@ mod tests {
             (&["Normal", "ADF Front", "ADF Duplex"], "Normal", "ADF Front", "ADF Duplex"),
             (&["Flatbed", "ADF", "ADF Duplex"], "Flatbed", "ADF", "ADF Duplex"),
             (
-                &["FlatBed", "Automatic Document Feeder(left aligned)", "Automatic Document Feeder(left aligned,Duplex)"],
+                &[
+                    "FlatBed",
+                    "Automatic Document Feeder(left aligned)",
+                    "Automatic Document Feeder(left aligned,Duplex)",
+                ],
                 "FlatBed",
                 "Automatic Document Feeder(left aligned)",
                 "Automatic Document Feeder(left aligned,Duplex)",
@@ -277,7 +281,8 @@ mod tests {
         let range = |name, max| option(name, Kind::Fixed, Allowed::Range { min: 0.0, max });
         let glass = [range("br-x", 216.0), range("br-y", 300.0)];
         assert_eq!(area(&glass, Area::Auto, Source::Flatbed), Ok(Some((216.0, 300.0))));
-        let long = [range("br-x", 216.0), range("br-y", 210.0), range("page-height", 863.0), range("page-width", 221.0)];
+        let long =
+            [range("br-x", 216.0), range("br-y", 210.0), range("page-height", 863.0), range("page-width", 221.0)];
         assert_eq!(area(&long, Area::Auto, Source::Adf), Ok(Some((210.0, 297.0))));
         let error = area(&glass, "a3".parse().unwrap(), Source::Flatbed).unwrap_err();
         assert!(error.text().contains("up to 216 × 300 mm"), "{error}");

@@ -50,8 +50,8 @@ impl Library {
     }
 
     pub(crate) fn open(&self, device: &str) -> Result<Scanner<'_>, Fault> {
-        let name = CString::new(device)
-            .map_err(|_| Fault::NoSuchDevice { device: device.into(), known: Vec::new() })?;
+        let name =
+            CString::new(device).map_err(|_| Fault::NoSuchDevice { device: device.into(), known: Vec::new() })?;
         let mut handle: Handle = null_mut();
         // SAFETY: initialised; both pointers are valid.
         match unsafe { (self.0.open)(name.as_ptr(), &raw mut handle) } {
@@ -86,7 +86,9 @@ impl Scanner<'_> {
             None => (0.0, 0.0),
             Some((w, h)) => {
                 // Page size before corners, far corner before near: otherwise fujitsu cuts them off.
-                for (name, mm) in [("page-width", w), ("page-height", h), ("tl-x", 0.0), ("tl-y", 0.0), ("br-x", w), ("br-y", h)] {
+                for (name, mm) in
+                    [("page-width", w), ("page-height", h), ("tl-x", 0.0), ("tl-y", 0.0), ("br-x", w), ("br-y", h)]
+                {
                     if options::find(&self.options(), &[name]).is_some_and(|o| o.settable) {
                         self.set(name, &Value::Number(mm))?;
                     }
@@ -166,7 +168,9 @@ impl Scanner<'_> {
         match unsafe { (self.sane.read)(self.handle, out.as_mut_ptr(), max, &raw mut len) } {
             status::GOOD => match usize::try_from(len).ok().filter(|&n| n <= out.len()) {
                 Some(n) => Ok(Some(n)),
-                None => Err(Fault::DeviceIo { what: format!("the driver gave {len} bytes where {max} were asked for") }),
+                None => {
+                    Err(Fault::DeviceIo { what: format!("the driver gave {len} bytes where {max} were asked for") })
+                }
             },
             status::EOF => Ok(None),
             status::JAMMED if self.sensor(&["double-feed"]) == Some(true) => Err(Fault::DoubleFeed),

@@ -24,9 +24,19 @@ pub(crate) enum Command {
 pub(crate) enum Event {
     /// The device is open and has taken the settings.
     Ready(Taken),
-    Progress { attempt: u32, bytes: u64, total: Option<u64> },
-    Page { attempt: u32, page: RawPage },
-    Failed { attempt: u32, fault: Fault },
+    Progress {
+        attempt: u32,
+        bytes: u64,
+        total: Option<u64>,
+    },
+    Page {
+        attempt: u32,
+        page: RawPage,
+    },
+    Failed {
+        attempt: u32,
+        fault: Fault,
+    },
 }
 
 #[derive(Debug, Clone)]

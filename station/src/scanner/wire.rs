@@ -13,11 +13,15 @@ pub(crate) const FIRST_SLOT_FD: i32 = 4;
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Request {
     List,
-    Open { device: String },
+    Open {
+        device: String,
+    },
     Configure(ScanSettings),
     Sensors,
     /// Scan one page into this slot.
-    Scan { slot: usize },
+    Scan {
+        slot: usize,
+    },
     /// End the page under way.
     Cancel,
 }
@@ -31,10 +35,17 @@ pub(crate) enum Reply {
     Configured(Taken),
     Sensors(ScannerSensors),
     /// The device delivers; `total` bytes are expected, if it knows.
-    Started { total: Option<u64> },
-    Progress { bytes: u64 },
+    Started {
+        total: Option<u64>,
+    },
+    Progress {
+        bytes: u64,
+    },
     /// A whole page lies in the slot.
-    Page { layout: Layout, bytes: u64 },
+    Page {
+        layout: Layout,
+        bytes: u64,
+    },
     Failed(Fault),
 }
 

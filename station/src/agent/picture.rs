@@ -1,0 +1,169 @@
+//! What the agent shows: view and lamp, made from the machine's picture and the latest readings.
+
+use super::Agent;
+use crate::{
+    batch::{Plan, machine::Guard},
+    sensors::interlock::Board,
+    view::{BatchView, FaultView, NextView, PlanLine, PowerView, RoomView, View, VolumeView},
+};
+use jiff::Timestamp;
+use platen_protocol::board::{Lamp, Lid, ToBoard};
+use std::{path::Path, time::Instant};
+
+/// A reading older than this is not shown as if it were true now, in milliseconds.
+const OLD_MS: u64 = 30_000;
+
+impl Agent {
+    pub(super) fn show(&mut self) {
+        let view = self.view();
+        let lamp = match view.desk {
+            "no_batch" | "complete" => Lamp::Off,
+            "arming" | "scanning" | "certifying" => Lamp::Scanning,
+            _ if view.fault.is_some() => Lamp::Attention,
+            _ => Lamp::Ready,
+        };
+        if self.lamp != Some(lamp) {
+            self.lamp = Some(lamp);
+            self.send_board(ToBoard::Lamp(lamp));
+        }
+        self.out.view.send_replace(Some(view));
+    }
+
+    fn view(&self) -> View {
+        let context = &self.config.context;
+        let picture = self.machine.picture();
+        let age = |since: Instant| u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let (lid, corner, board) = self.board_words();
+        View {
+            now: Timestamp::now().to_string(),
+            station: context.station.clone(),
+            software: crate::SOFTWARE,
+            operator: context.operator.clone(),
+            device: context.device.clone(),
+            source: context.settings.source,
+            mode: context.settings.mode,
+            dpi: context.settings.dpi.get(),
+            plans: if picture.plan.is_none() { self.plans() } else { Vec::new() },
+            batch: picture.plan.map(|plan| self.batch(plan, picture.kept, picture.desk == "complete")),
+            next: picture.next.zip(picture.plan).map(|(page, plan)| {
+                let volume = &plan.volumes[page.volume];
+                NextView {
+                    volume: volume.code.to_string(),
+                    title: volume.title.clone(),
+                    number: page.number,
+                    expected: volume.expected,
+                }
+            }),
+            desk: picture.desk,
+            progress: self.progress,
+            holds: self.machine.holds().to_vec(),
+            fault: picture.fault.map(|f| FaultView { trouble: f.clone(), page: picture.next.map(|p| p.number) }),
+            last_page: self.last_page.clone(),
+            lid,
+            corner,
+            board,
+            room: self.room.map(|(celsius, humidity, at)| RoomView {
+                celsius,
+                humidity,
+                age_ms: age(at),
+                stale: age(at) > OLD_MS,
+            }),
+            power: self.power.map(|(p, at)| PowerView {
+                state: p.state,
+                charge: p.charge,
+                age_ms: age(at),
+                stale: age(at) > OLD_MS,
+            }),
+            network: self.out.outbox.is_some().then_some(self.network),
+            interlocks: match self.config.guard {
+                Guard::Board => "board",
+                Guard::Scanner => "scanner",
+                Guard::None => "none",
+            },
+        }
+    }
+
+    fn board_words(&self) -> (&'static str, &'static str, &'static str) {
+        if self.out.board.is_none() {
+            return ("unknown", "unknown", "not_used");
+        }
+        match self.interlock.board() {
+            Board::Absent { .. } => ("unknown", "unknown", "absent"),
+            Board::WrongVersion { .. } => ("unknown", "unknown", "wrong_version"),
+            Board::Greeting => ("unknown", "unknown", "silent"),
+            Board::Present { .. } if self.interlock.holds(Instant::now()).iter().any(|h| h.name == "board-silent") => {
+                ("unknown", "unknown", "silent")
+            }
+            Board::Present { inputs, .. } => {
+                let lid = match inputs.lid {
+                    Lid::Closed => "closed",
+                    Lid::Open => "open",
+                    Lid::Broken => "broken",
+                };
+                (lid, if inputs.top && inputs.left { "in_place" } else { "away" }, "present")
+            }
+        }
+    }
+
+    fn batch(&self, plan: &Plan, kept: u32, completed: bool) -> BatchView {
+        let folder = plan.batch.folder();
+        let volumes = plan.volumes.iter().zip(plan.kept_by_volume(kept)).map(|(v, pages)| VolumeView {
+            code: v.code.to_string(),
+            title: v.title.clone(),
+            expected: v.expected,
+            pages,
+        });
+        let sheet = folder.join(crate::batch::sheet::FILE_NAME);
+        BatchView {
+            batch: plan.batch.to_string(),
+            pages: kept,
+            expected: plan.expected(),
+            completed,
+            folder: self.config.context.out.join(&folder).display().to_string(),
+            tracking_sheet: completed.then(|| sheet.display().to_string()),
+            volumes: volumes.collect(),
+        }
+    }
+
+    /// Plans that are not complete yet.
+    fn plans(&self) -> Vec<PlanLine> {
+        let Some(folder) = &self.config.plans else { return Vec::new() };
+        let mut lines = Vec::new();
+        for plan in load_plans(folder) {
+            if !self.journal.is_complete(&plan.batch).unwrap_or(false) {
+                lines.push(PlanLine {
+                    batch: plan.batch.to_string(),
+                    volumes: plan.volumes.len(),
+                    expected: plan.expected(),
+                    kept: self.journal.kept(&plan.batch).unwrap_or(0),
+                });
+            }
+        }
+        lines
+    }
+}
+
+/// Every readable plan `LARGE/SMALL.csv` of a folder, in the order of their names.
+pub(crate) fn load_plans(folder: &Path) -> Vec<Plan> {
+    let sorted = |folder: &Path| {
+        let mut paths: Vec<_> =
+            std::fs::read_dir(folder).into_iter().flatten().filter_map(|e| Some(e.ok()?.path())).collect();
+        paths.sort();
+        paths
+    };
+    let mut plans = Vec::new();
+    for large in sorted(folder).into_iter().filter(|p| p.is_dir()) {
+        for file in sorted(&large).into_iter().filter(|p| p.extension().is_some_and(|e| e == "csv")) {
+            let name = |p: &Path| p.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            let large = large.file_name().unwrap_or_default().to_string_lossy();
+            let plan = format!("{large}/{}", name(&file))
+                .parse()
+                .and_then(|batch| Plan::from_csv(batch, &std::fs::read_to_string(&file).map_err(|e| e.to_string())?));
+            match plan {
+                Ok(plan) => plans.push(plan),
+                Err(error) => tracing::warn!(file = %file.display(), %error, "a plan cannot be used"),
+            }
+        }
+    }
+    plans
+}

@@ -1,0 +1,259 @@
+//! The station's configuration: one struct for each section of the TOML file. Unknown keys are refused.
+
+use crate::scanner::{Area, Dpi, parse_mode, parse_source};
+use crate::sensors::nut::Ups;
+use anyhow::{Context, bail};
+use platen_protocol::uplink::{ColourMode, SiteId, Source, StationId};
+use serde::Deserialize;
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Config {
+    pub(crate) station: Station,
+    pub(crate) scanner: Scanner,
+    #[serde(default)]
+    pub(crate) sensors: Sensors,
+    #[serde(default)]
+    pub(crate) uplink: Uplink,
+    #[serde(default)]
+    pub(crate) console: Console,
+}
+
+/// Who and where.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Station {
+    pub(crate) site: SiteId,
+    pub(crate) name: StationId,
+    /// Name of the person who scans.
+    pub(crate) operator: String,
+    /// Folder of the finished images.
+    pub(crate) out: PathBuf,
+    /// Folder of journal and outbox.
+    pub(crate) state: PathBuf,
+    /// Folder of plans: `LARGE/SMALL.csv`.
+    pub(crate) plans: PathBuf,
+}
+
+/// Which scanner, and how.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Scanner {
+    pub(crate) device: String,
+    #[serde(deserialize_with = "word::<_, Source>")]
+    pub(crate) source: Source,
+    #[serde(deserialize_with = "word::<_, ColourMode>")]
+    pub(crate) mode: ColourMode,
+    pub(crate) dpi: Dpi,
+    #[serde(default = "auto", deserialize_with = "word::<_, Area>")]
+    pub(crate) area: Area,
+    /// A scanner that stands still for so long is taken for dead, 5 to 600.
+    #[serde(default = "stall_seconds")]
+    pub(crate) stall_seconds: u64,
+    /// JPEG quality, 1 to 100.
+    #[serde(default = "quality")]
+    pub(crate) quality: u8,
+}
+
+/// What guards a page.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Sensors {
+    /// Serial line of the sensor board, such as `/dev/ttyACM0`.
+    pub(crate) board: Option<String>,
+    /// Scan from the glass without a board. Every page says so.
+    #[serde(default)]
+    pub(crate) without_interlocks: bool,
+    /// `NAME@HOST[:PORT]` of a NUT server.
+    #[serde(default, deserialize_with = "optional_word")]
+    pub(crate) ups: Option<Ups>,
+}
+
+/// The way to the supervisor.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Uplink {
+    /// `mqtt://HOST[:PORT]`; without it nothing is reported.
+    #[serde(default, deserialize_with = "optional_word")]
+    pub(crate) broker: Option<Broker>,
+}
+
+/// The operator's page.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Console {
+    /// Address of the page, on this machine only.
+    #[serde(default = "console_listen")]
+    pub(crate) listen: SocketAddr,
+}
+
+impl Default for Console {
+    fn default() -> Self {
+        Self { listen: console_listen() }
+    }
+}
+
+/// An MQTT broker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Broker {
+    pub(crate) host: String,
+    pub(crate) port: u16,
+}
+
+impl std::str::FromStr for Broker {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let bad = || format!("{text:?} is not a broker; allowed: mqtt://HOST or mqtt://HOST:PORT");
+        let rest = text.strip_prefix("mqtt://").ok_or_else(bad)?.trim_end_matches('/');
+        let (host, port) = match rest.rsplit_once(':') {
+            Some((host, port)) => (host, port.parse().map_err(|_| bad())?),
+            None => (rest, 1883),
+        };
+        if host.is_empty() || host.contains(['/', ' ']) {
+            return Err(bad());
+        }
+        Ok(Self { host: host.into(), port })
+    }
+}
+
+fn auto() -> Area {
+    Area::Auto
+}
+
+fn stall_seconds() -> u64 {
+    30
+}
+
+fn quality() -> u8 {
+    85
+}
+
+fn console_listen() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 8631))
+}
+
+/// Words of the command line, also in the file.
+trait Word: Sized {
+    fn read(text: &str) -> Result<Self, String>;
+}
+impl Word for Source {
+    fn read(text: &str) -> Result<Self, String> {
+        parse_source(text)
+    }
+}
+impl Word for ColourMode {
+    fn read(text: &str) -> Result<Self, String> {
+        parse_mode(text)
+    }
+}
+impl Word for Area {
+    fn read(text: &str) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+fn word<'de, D: serde::Deserializer<'de>, T: Word>(deserializer: D) -> Result<T, D::Error> {
+    T::read(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+}
+
+fn optional_word<'de, D: serde::Deserializer<'de>, T: std::str::FromStr<Err = String>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    String::deserialize(deserializer)?.parse().map(Some).map_err(serde::de::Error::custom)
+}
+
+impl Config {
+    /// Reads and checks the whole file. Errors name file, line, key, and what is allowed.
+    pub(crate) fn load(file: &Path) -> anyhow::Result<Self> {
+        let text = std::fs::read_to_string(file).with_context(|| format!("configuration {}", file.display()))?;
+        let config: Self = toml::from_str(&text).with_context(|| format!("configuration {}", file.display()))?;
+        config.check().with_context(|| format!("configuration {}", file.display()))?;
+        Ok(config)
+    }
+
+    fn check(&self) -> anyhow::Result<()> {
+        if !(5..=600).contains(&self.scanner.stall_seconds) {
+            bail!("scanner.stall_seconds = {}: 5 to 600 are allowed", self.scanner.stall_seconds);
+        }
+        if !(1..=100).contains(&self.scanner.quality) {
+            bail!("scanner.quality = {}: 1 to 100 are allowed", self.scanner.quality);
+        }
+        if self.station.operator.trim().is_empty() {
+            bail!("station.operator is empty: name the person who scans");
+        }
+        if !self.console.listen.ip().is_loopback() {
+            bail!(
+                "console.listen = {}: the operator's page is for this machine only, such as 127.0.0.1:8631",
+                self.console.listen
+            );
+        }
+        let unguarded = self.scanner.source == Source::Flatbed && self.sensors.board.is_none();
+        if unguarded && !self.sensors.without_interlocks {
+            bail!(
+                "sensors.board is missing: pages from the glass need the lid and corner sensors. Name the board's serial \
+                 line, or set sensors.without_interlocks = true, which is then written into every page"
+            );
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = r#"
+        [station]
+        site = "north"
+        name = "desk-1"
+        operator = "li-na"
+        out = "/srv/platen"
+        state = "/var/lib/platen"
+        plans = "/etc/platen/plans"
+        [scanner]
+        device = "test:0"
+        source = "flatbed"
+        mode = "colour"
+        dpi = 300
+        [sensors]
+        board = "/dev/ttyACM0"
+        ups = "ups@localhost"
+        [uplink]
+        broker = "mqtt://127.0.0.1:1883"
+    "#;
+
+    fn load(text: &str) -> anyhow::Result<Config> {
+        let file = tempfile::NamedTempFile::new()?;
+        std::fs::write(file.path(), text)?;
+        Config::load(file.path())
+    }
+
+    #[test]
+    fn a_good_file_is_read() {
+        let config = load(GOOD).unwrap();
+        assert_eq!(config.scanner.dpi, Dpi::D300);
+        assert_eq!(config.uplink.broker.map(|b| b.port), Some(1883));
+    }
+
+    #[test]
+    fn a_wrong_file_says_where_and_what_is_allowed() {
+        for (from, to, says) in [
+            ("dpi = 300", "dpi = 240", "one of 200, 300, 600"),
+            ("mode = \"colour\"", "mode = \"rgb\"", "one of lineart, grey, colour"),
+            ("[sensors]", "[sensor]", "unknown field `sensor`"),
+            ("device = \"test:0\"", "device = \"test:0\"\nquality = 0", "scanner.quality = 0"),
+            ("name = \"desk-1\"", "name = \"Desk 1\"", "a-z, 0-9 and -"),
+            ("board = \"/dev/ttyACM0\"", "", "sensors.board is missing"),
+            ("mqtt://127.0.0.1:1883", "127.0.0.1", "mqtt://HOST"),
+            ("ups@localhost", "ups", "NAME@HOST"),
+            ("operator = \"li-na\"", "", "missing field `operator`"),
+        ] {
+            let error = format!("{:#}", load(&GOOD.replace(from, to)).unwrap_err());
+            assert!(error.contains(says) && error.contains("configuration /"), "{to}: {error}");
+        }
+    }
+}

@@ -1,0 +1,305 @@
+//! From a raw page to files that survive a power cut.
+//!
+//! [`make`] writes master and delivered image under temporary names and syncs them; [`place`] gives them their names and
+//! syncs the folders; only then does the journal say that the page is kept. What a kill leaves behind in between is
+//! found by [`sweep`] at the next start.
+
+use crate::{
+    SOFTWARE,
+    batch::{ArchivalCode, PageId, Plan, store::KeptPage},
+    pages::{self, BadPage, Findings, Image, View, encode},
+    scanner::{ScanSettings, Taken, process::RawPage},
+};
+use jiff::Timestamp;
+use platen_protocol::{
+    board::Certificate,
+    uplink::{ColourMode, Interlock, PageAccepted},
+};
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use std::{
+    collections::HashSet,
+    fmt::Write as _,
+    fs::{self, File},
+    io::{self, Write},
+    path::{Path, PathBuf},
+    time::Instant,
+};
+
+/// Folder of the masters, beside the images of a volume.
+const MASTER: &str = "master";
+/// Mark of a file that is not whole.
+const PART: &str = ".part-";
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum KeepError {
+    #[error("{file}: {source}", file = .file.display())]
+    Io { file: PathBuf, source: io::Error },
+    #[error("the page cannot be encoded: {0}")]
+    Encode(#[from] encode::EncodeError),
+    #[error("the scanner's page is not one: {0}")]
+    Page(#[from] BadPage),
+}
+
+/// What all pages of a batch have in common.
+#[derive(Debug, Clone)]
+pub(crate) struct Context {
+    pub(crate) out: PathBuf,
+    pub(crate) plan: Plan,
+    pub(crate) operator: String,
+    pub(crate) station: String,
+    pub(crate) device: String,
+    pub(crate) settings: ScanSettings,
+    pub(crate) quality: u8,
+}
+
+/// A page that was scanned and may be kept.
+#[derive(Debug, Clone)]
+pub(crate) struct Job {
+    pub(crate) attempt: u32,
+    pub(crate) page: PageId,
+    pub(crate) interlock: Interlock,
+    pub(crate) certificate: Option<Certificate>,
+    pub(crate) taken: Option<Taken>,
+    pub(crate) raw: RawPage,
+    pub(crate) scanned_at: Timestamp,
+    pub(crate) began: Instant,
+}
+
+/// A page whose files lie, synced, under temporary names.
+#[derive(Debug)]
+pub(crate) struct Made {
+    pub(crate) kept: KeptPage,
+    /// A JPEG for the screen.
+    pub(crate) preview: Vec<u8>,
+    /// Temporary and final name of each file.
+    moves: [(PathBuf, PathBuf); 2],
+}
+
+/// Looks at the page, straightens it, and writes its files. Runs for as long as a page takes; call it off the main loop.
+pub(crate) fn make(job: &Job, context: &Context) -> Result<Made, KeepError> {
+    let layout = job.raw.layout;
+    let size = (layout.width as usize, layout.height as usize);
+    let view = View::new(layout.mode, size, layout.stride, layout.dpi.get(), job.raw.bytes())?;
+    let findings = pages::examine(&view);
+    let turned = pages::straighten(&view, &findings);
+    let image = turned.as_ref().map_or(view, Image::view);
+
+    let volume = &context.plan.volumes[job.page.volume];
+    let (file, master) = names(&context.plan, &volume.code, job.page, layout.mode);
+    let steps = steps(&findings);
+    let metadata = metadata(job, context, steps);
+    let finals = [context.out.join(&file), context.out.join(&master)];
+    let moves = finals.map(|to| (temporary(&to, job.attempt), to));
+    for (_, to) in &moves {
+        let folder = to.parent().unwrap_or(Path::new("."));
+        create_folders(folder).map_err(named(folder))?;
+    }
+    let bytes = if layout.mode == ColourMode::Lineart {
+        let mut buffer = io::Cursor::new(Vec::new());
+        encode::tiff(&mut buffer, &image, &metadata)?;
+        buffer.into_inner()
+    } else {
+        encode::jpeg(&image, context.quality, &metadata)?
+    };
+    let master_sha256 = hex(&Sha256::digest(view.bytes()));
+    write_synced(&moves[0].0, |out| Ok(out.write_all(&bytes)?))?;
+    write_synced(&moves[1].0, |out| encode::tiff(out, &view, &metadata))?;
+
+    let preview = encode::jpeg(&pages::preview::preview(&image).view(), 75, &metadata)?;
+    let sha256 = hex(&Sha256::digest(&bytes));
+    let flags = findings.flags.iter().map(|f| f.name().to_string()).collect();
+    let event = PageAccepted {
+        batch: context.plan.batch.to_string(),
+        volume: volume.code.to_string(),
+        number: job.page.number,
+        file,
+        bytes: bytes.len() as u64,
+        sha256,
+        dpi: layout.dpi.get(),
+        mode: layout.mode,
+        source: context.settings.source,
+        width: u32::try_from(image.width).unwrap_or(u32::MAX),
+        height: u32::try_from(image.height).unwrap_or(u32::MAX),
+        angle: round(findings.angle, 1e4),
+        applied: round(findings.applied, 1e4),
+        confidence: round(findings.confidence, 1e3),
+        flags,
+        interlock: job.interlock,
+        took_ms: u64::try_from(job.began.elapsed().as_millis()).unwrap_or(u64::MAX),
+    };
+    let record = json!({
+        "page": event,
+        "scan": {
+            "station": context.station, "device": context.device, "asked": context.settings, "taken": job.taken,
+            "layout": layout, "scanned_at": job.scanned_at, "operator": context.operator, "software": SOFTWARE,
+        },
+        "certificate": job.certificate,
+        "steps": metadata.steps,
+        "pixels_sha256": master_sha256,
+    });
+    let kept = KeptPage { page: job.page, master, record, event };
+    Ok(Made { kept, preview, moves })
+}
+
+/// Every processing step in words, with its values.
+pub(crate) fn steps(findings: &Findings) -> Vec<String> {
+    let skew = format!("skew found: {:+.4}° at confidence {:.3}", findings.angle, findings.confidence);
+    let turned = match findings.applied {
+        0.0 => "not turned".into(),
+        angle => format!("turned by {angle:+.4}° (bilinear), canvas grown, border filled with the paper's colour"),
+    };
+    vec![skew, turned]
+}
+
+fn round(value: f64, scale: f64) -> f64 {
+    (value * scale).round() / scale
+}
+
+fn metadata(job: &Job, context: &Context, steps: Vec<String>) -> encode::Metadata {
+    let settings = &context.settings;
+    let mut facts = vec![
+        ("station", context.station.clone()),
+        ("device", context.device.clone()),
+        ("batch", context.plan.batch.to_string()),
+        ("volume", context.plan.volumes[job.page.volume].code.to_string()),
+        ("number", job.page.number.to_string()),
+        ("dpi", settings.dpi.to_string()),
+        ("mode", format!("{:?}", settings.mode).to_lowercase()),
+        ("source", format!("{:?}", settings.source).to_lowercase()),
+        (
+            "interlock",
+            match job.interlock {
+                Interlock::Certified => "certified".into(),
+                Interlock::Feeder => "feeder".into(),
+                Interlock::None => "none: scanned without interlocks".into(),
+            },
+        ),
+    ];
+    if let Some(c) = &job.certificate {
+        let open = if c.opened.is_none() { "lid closed" } else { "lid opened" };
+        facts.push(("certificate", format!("number {}, {} samples, {open}", c.number, c.samples)));
+    }
+    encode::Metadata {
+        time: job.scanned_at.to_string(),
+        software: SOFTWARE.into(),
+        operator: context.operator.clone(),
+        facts,
+        steps,
+    }
+}
+
+/// Paths of a page below the output folder: delivered image and master.
+fn names(plan: &Plan, code: &ArchivalCode, page: PageId, mode: ColourMode) -> (String, String) {
+    let folder = format!("{}/{code}", plan.batch);
+    let extension = if mode == ColourMode::Lineart { "tif" } else { "jpg" };
+    let number = page.number;
+    (format!("{folder}/{number:04}.{extension}"), format!("{folder}/{MASTER}/{number:04}.tif"))
+}
+
+fn temporary(file: &Path, attempt: u32) -> PathBuf {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    file.with_file_name(format!(".{name}{PART}{attempt}"))
+}
+
+fn write_synced(
+    file: &Path,
+    write: impl FnOnce(&mut File) -> Result<(), encode::EncodeError>,
+) -> Result<(), KeepError> {
+    let mut out = File::create(file).map_err(named(file))?;
+    write(&mut out)?;
+    out.sync_all().map_err(named(file))
+}
+
+impl From<io::Error> for encode::EncodeError {
+    fn from(e: io::Error) -> Self {
+        Self::Tiff(tiff::TiffError::IoError(e))
+    }
+}
+
+/// Makes folders that are still there after a power cut.
+fn create_folders(folder: &Path) -> io::Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    let parent = folder.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    create_folders(parent)?;
+    match fs::create_dir(folder) {
+        // Two pages of a volume are made at once.
+        Err(e) if e.kind() != io::ErrorKind::AlreadyExists => return Err(e),
+        _ => {}
+    }
+    File::open(parent)?.sync_all()
+}
+
+/// Gives a made page its names, for good.
+pub(crate) fn place(made: &Made) -> Result<(), KeepError> {
+    for (from, to) in &made.moves {
+        fs::rename(from, to).map_err(named(to))?;
+    }
+    for (_, to) in &made.moves {
+        let folder = to.parent().unwrap_or(Path::new("."));
+        File::open(folder).and_then(|f| f.sync_all()).map_err(named(folder))?;
+    }
+    Ok(())
+}
+
+/// Throws away a page that was made but will not be kept.
+pub(crate) fn discard(made: &Made) {
+    for (from, _) in &made.moves {
+        if let Err(error) = fs::remove_file(from) {
+            tracing::warn!(file = %from.display(), %error, "a temporary file could not be removed");
+        }
+    }
+}
+
+/// Writes a small file so that it is either the old one or the new one, whatever happens.
+pub(crate) fn replace(file: &Path, bytes: &[u8]) -> Result<(), KeepError> {
+    let part = temporary(file, 0);
+    let folder = file.parent().unwrap_or(Path::new("."));
+    create_folders(folder).map_err(named(folder))?;
+    write_synced(&part, |out| Ok(out.write_all(bytes)?))?;
+    fs::rename(&part, file).map_err(named(file))?;
+    File::open(folder).and_then(|f| f.sync_all()).map_err(named(folder))
+}
+
+/// After a start: removes what a kill left half done in a batch's folder. A page that has its name but is not in the
+/// journal was never told to anybody; it is moved to `lost_found`, because nothing scanned is ever deleted.
+pub(crate) fn sweep(out: &Path, plan: &Plan, known: &HashSet<String>, lost_found: &Path) -> Result<u32, KeepError> {
+    let mut moved = 0;
+    for volume in &plan.volumes {
+        let folder = format!("{}/{}", plan.batch, volume.code);
+        for folder in [folder.clone(), format!("{folder}/{MASTER}")] {
+            let path = out.join(&folder);
+            let Ok(entries) = fs::read_dir(&path) else { continue };
+            for entry in entries {
+                let entry = entry.map_err(named(&path))?;
+                let name = entry.file_name().to_string_lossy().into_owned();
+                if name.starts_with('.') && name.contains(PART) {
+                    fs::remove_file(entry.path()).map_err(named(&entry.path()))?;
+                } else if entry.path().is_file() && !known.contains(&format!("{folder}/{name}")) {
+                    create_folders(lost_found).map_err(named(lost_found))?;
+                    let stamp = Timestamp::now().as_millisecond();
+                    let to = lost_found.join(format!("{stamp}-{}", format!("{folder}/{name}").replace('/', "_")));
+                    // Across file systems a rename fails; then it stays and is overwritten by the page's next scan.
+                    match fs::rename(entry.path(), &to) {
+                        Ok(()) => moved += 1,
+                        Err(error) => tracing::warn!(file = %entry.path().display(), %error, "left where it is"),
+                    }
+                }
+            }
+        }
+    }
+    Ok(moved)
+}
+
+fn named(file: &Path) -> impl Fn(io::Error) -> KeepError + '_ {
+    move |source| KeepError::Io { file: file.into(), source }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

@@ -1,0 +1,388 @@
+//! `platen-station scan`: a batch from the terminal.
+
+use crate::{
+    agent::{No, Note, Wish},
+    batch::{ArchivalCode, BatchName, Plan},
+    config::Broker,
+    scanner::{Area, Dpi, ScanSettings, parse_mode, parse_source},
+    sensors::nut::Ups,
+    view::View,
+    wiring::{self, Parts, Running},
+};
+use anyhow::{Context, bail};
+use indicatif::{ProgressBar, ProgressStyle};
+use platen_protocol::uplink::{ColourMode, PageAccepted, SiteId, Source, StationId};
+use std::{
+    io::IsTerminal,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    signal::unix::{SignalKind, signal},
+    sync::oneshot,
+};
+
+/// How long the end waits for the supervisor's acknowledgement.
+const DELIVER: Duration = Duration::from_secs(10);
+
+#[derive(Debug, clap::Args)]
+#[command(group(clap::ArgGroup::new("what").required(true).args(["plan", "pages"])))]
+pub(crate) struct Args {
+    /// Scanner, as `platen-station devices` lists it
+    #[arg(long)]
+    device: String,
+    /// Volume plan: CSV with the columns archival_code, title, expected_pages
+    #[arg(long, value_name = "CSV")]
+    plan: Option<PathBuf>,
+    /// Instead of a plan: one volume with so many pages
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=9999))]
+    pages: Option<u32>,
+    /// Name of the batch, LARGE/SMALL
+    #[arg(long, default_value = "1/1-1-1")]
+    batch: BatchName,
+    /// Archival code of the volume made by --pages
+    #[arg(long, default_value = "volume-0001")]
+    code: ArchivalCode,
+    /// flatbed, adf or duplex
+    #[arg(long, default_value = "flatbed", value_parser = parse_source)]
+    source: Source,
+    /// 200, 300 or 600
+    #[arg(long, default_value = "300")]
+    dpi: Dpi,
+    /// lineart, grey or colour
+    #[arg(long, default_value = "colour", value_parser = parse_mode)]
+    mode: ColourMode,
+    /// auto (the glass; from a feeder A4), a4, a3 or WIDTHxHEIGHT in mm
+    #[arg(long, default_value = "auto")]
+    area: Area,
+    /// Folder of the finished images
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Folder of journal and outbox [default: OUT/.platen]
+    #[arg(long, value_name = "DIR")]
+    state: Option<PathBuf>,
+    /// Who scans
+    #[arg(long, default_value = "terminal")]
+    operator: String,
+    /// Serial line of the sensor board, such as /dev/ttyACM0
+    #[arg(long, value_name = "TTY")]
+    board: Option<String>,
+    /// Scan from the glass without lid and corner sensors; every page says so
+    #[arg(long, conflicts_with = "board")]
+    without_interlocks: bool,
+    /// What starts a page: the board's button, Enter, or as soon as the desk is ready
+    /// [default: auto for a feeder and where no terminal is, else button with a board, else key]
+    #[arg(long, value_enum)]
+    start: Option<StartBy>,
+    /// UPS on a NUT server, NAME@HOST
+    #[arg(long)]
+    ups: Option<Ups>,
+    /// Report to this broker, mqtt://HOST[:PORT]
+    #[arg(long)]
+    broker: Option<Broker>,
+    /// Site in reports
+    #[arg(long, default_value = "site")]
+    site: SiteId,
+    /// Name of this station in reports
+    #[arg(long, default_value = "station")]
+    station: StationId,
+    /// JPEG quality
+    #[arg(long, default_value_t = 85, value_parser = clap::value_parser!(u8).range(1..=100))]
+    quality: u8,
+    /// A scanner that stands still for so long is taken for dead
+    #[arg(long, default_value_t = 30, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=600))]
+    stall: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum StartBy {
+    Auto,
+    Button,
+    Key,
+}
+
+impl Args {
+    fn plan(&self) -> anyhow::Result<Plan> {
+        let batch = self.batch.clone();
+        match (&self.plan, self.pages) {
+            (Some(file), _) => {
+                let text = std::fs::read_to_string(file).with_context(|| format!("plan {}", file.display()))?;
+                Plan::from_csv(batch, &text).map_err(|e| anyhow::anyhow!("plan {}: {e}", file.display()))
+            }
+            (None, pages) => Plan::single(batch, self.code.clone(), pages.unwrap_or(0)).map_err(anyhow::Error::msg),
+        }
+    }
+
+    fn start_by(&self) -> StartBy {
+        self.start.unwrap_or(match (self.source, &self.board) {
+            (Source::Adf | Source::Duplex, _) => StartBy::Auto,
+            (Source::Flatbed, Some(_)) => StartBy::Button,
+            (Source::Flatbed, None) if std::io::stdin().is_terminal() => StartBy::Key,
+            (Source::Flatbed, None) => StartBy::Auto,
+        })
+    }
+
+    fn parts(&self) -> Parts {
+        Parts {
+            site: self.site.clone(),
+            station: self.station.clone(),
+            operator: self.operator.clone(),
+            out: self.out.clone(),
+            state: self.state.clone().unwrap_or_else(|| self.out.join(".platen")),
+            plans: None,
+            device: self.device.clone(),
+            settings: ScanSettings { source: self.source, mode: self.mode, dpi: self.dpi, area: self.area },
+            stall: Duration::from_secs(self.stall),
+            quality: self.quality,
+            board: self.board.clone(),
+            ups: self.ups.clone(),
+            broker: self.broker.clone(),
+        }
+    }
+}
+
+/// What was done in this run.
+#[derive(Default)]
+struct Tally {
+    pages: Vec<PageAccepted>,
+    voided: Vec<String>,
+    fault: Option<String>,
+    sheet: Option<PathBuf>,
+}
+
+pub(crate) async fn run(args: Args) -> anyhow::Result<i32> {
+    if args.source == Source::Flatbed && args.board.is_none() && !args.without_interlocks {
+        bail!(
+            "pages from the glass need the lid and corner sensors, and no sensor board was named.\n\
+             Name its serial line:          --board /dev/ttyACM0\n\
+             Or scan without interlocks:    --without-interlocks   (written into every page and shown)"
+        );
+    }
+    let plan = args.plan()?;
+    std::fs::create_dir_all(&args.out).with_context(|| format!("--out {}: cannot be made", args.out.display()))?;
+    let start_by = args.start_by();
+    let mut running = wiring::start(args.parts())?;
+    ask(&running, Wish::Open(plan.clone())).await.map_err(|no| anyhow::anyhow!("{}", plainly(&no)))?;
+    if args.without_interlocks && args.source == Source::Flatbed {
+        eprintln!("WARNING: scanning WITHOUT interlocks. Every page of this run is marked so.");
+    }
+
+    let began = Instant::now();
+    let bar = progress_bar(plan.expected());
+    let tally = scan(&mut running, start_by, &bar).await?;
+    bar.finish_and_clear();
+    deliver(&mut running).await;
+    let view = running.view.borrow().clone();
+    let waiting = running.network.borrow().waiting;
+    drop(running.commands);
+    running.agent.await?;
+    Ok(summary(&args, &plan, &tally, view.as_ref(), waiting, began.elapsed()))
+}
+
+fn progress_bar(expected: u32) -> ProgressBar {
+    let bar = ProgressBar::new(expected.into());
+    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} pages  {msg}");
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    bar
+}
+
+/// Runs until the batch is complete, nothing more can come, or the user has had enough.
+async fn scan(running: &mut Running, start_by: StartBy, bar: &ProgressBar) -> anyhow::Result<Tally> {
+    let mut tally = Tally::default();
+    let mut keys = BufReader::new(tokio::io::stdin()).lines();
+    let mut listening = start_by == StartBy::Key;
+    let mut stop = signal(SignalKind::terminate())?;
+    let mut told = String::new();
+    let mut pressed = start_by == StartBy::Auto;
+    loop {
+        let view = running.view.borrow_and_update().clone();
+        if let Some(view) = &view {
+            if view.desk == "complete" {
+                break;
+            }
+            bar.set_position(view.batch.as_ref().map_or(0, |b| b.pages.into()));
+            let line = guide(view, start_by);
+            if line != told {
+                bar.set_message(line.clone());
+                if bar.is_hidden() && matches!(view.desk, "waiting") && start_by != StartBy::Auto {
+                    eprintln!("{line}");
+                }
+                told = line;
+            }
+            if view.desk == "waiting" && pressed && view.holds.is_empty() {
+                // A fault needs a person; without one there is nobody to ask.
+                if start_by == StartBy::Auto && view.fault.is_some() {
+                    break;
+                }
+                pressed = start_by == StartBy::Auto;
+                if let Err(no) = ask(running, Wish::Start).await {
+                    say(bar, &plainly(&no));
+                }
+                continue;
+            }
+        }
+        tokio::select! {
+            changed = running.view.changed() => changed?,
+            Some(note) = running.notes.recv() => tally.take(note, bar),
+            line = keys.next_line(), if listening => match line? {
+                Some(line) if line.trim() == "q" => break,
+                Some(_) => pressed = true,
+                None if start_by == StartBy::Key => break,
+                None => listening = false,
+            },
+            _ = tokio::signal::ctrl_c() => break,
+            _ = stop.recv() => break,
+        }
+    }
+    while let Ok(note) = running.notes.try_recv() {
+        tally.take(note, bar);
+    }
+    Ok(tally)
+}
+
+impl Tally {
+    fn take(&mut self, note: Note, bar: &ProgressBar) {
+        match note {
+            Note::Ready(taken) => {
+                let (w, h) = taken.area_mm;
+                say(bar, &format!("scanner: {} {} {} dpi, {w:.0} × {h:.0} mm", taken.source, taken.mode, taken.dpi));
+            }
+            Note::Kept(page) => {
+                self.fault = None;
+                if bar.is_hidden() || !page.flags.is_empty() {
+                    let flags =
+                        if page.flags.is_empty() { String::new() } else { format!("  [{}]", page.flags.join(", ")) };
+                    let line = format!("{}  turned {:+.2}°{flags}", page.file, page.applied);
+                    say(bar, &line);
+                }
+                self.pages.push(*page);
+            }
+            Note::Void { page, why } => {
+                let line = format!("page {} is void: {}. {}.", page.number, why.text.en, capital(&why.action.en));
+                say(bar, &line);
+                self.voided.push(format!("page {}: {}", page.number, why.text.en));
+            }
+            Note::Raised(trouble) => self.fault = Some(format!("{}: {}", trouble.text.en, trouble.action.en)),
+            Note::Complete { sheet } => self.sheet = Some(sheet),
+        }
+    }
+}
+
+/// Above the bar, or plainly where there is none.
+fn say(bar: &ProgressBar, line: &str) {
+    if bar.is_hidden() {
+        eprintln!("{line}");
+    } else {
+        bar.println(line);
+    }
+}
+
+fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
+}
+
+/// One line: what to do now.
+fn guide(view: &View, start_by: StartBy) -> String {
+    if let Some(hold) = view.holds.first().filter(|_| view.desk == "waiting") {
+        return format!("{}: {}", hold.text.en, hold.action.en);
+    }
+    let press = match start_by {
+        StartBy::Auto => "",
+        StartBy::Button => ", then press the start button",
+        StartBy::Key => ", then press Enter (q ends)",
+    };
+    match (view.desk, &view.fault, &view.next) {
+        ("waiting", Some(fault), _) => format!("{}: {}", fault.trouble.text.en, fault.trouble.action.en),
+        ("waiting", None, Some(next)) => {
+            format!("lay page {} of {} of {}{press}", next.number, next.expected, next.volume)
+        }
+        ("scanning", _, Some(next)) => {
+            format!(
+                "scanning page {}{}",
+                next.number,
+                view.progress.map_or(String::new(), |p| format!(" {:.0} %", p * 100.0))
+            )
+        }
+        (desk, _, _) => desk.into(),
+    }
+}
+
+async fn ask(running: &Running, wish: Wish) -> Result<(), No> {
+    let (answer, answered) = oneshot::channel();
+    let stopping = || No::Because("the station is stopping".into());
+    running.commands.send((wish, answer)).await.map_err(|_| stopping())?;
+    answered.await.map_err(|_| stopping())?
+}
+
+fn plainly(no: &No) -> String {
+    match no {
+        No::Because(why) => why.clone(),
+        No::Held(holds) => {
+            holds.iter().map(|h| format!("{}: {}", h.text.en, h.action.en)).collect::<Vec<_>>().join("; ")
+        }
+    }
+}
+
+/// Gives the supervisor a moment to take what is still on its way; what it does not take waits for the next run.
+async fn deliver(running: &mut Running) {
+    let _ = tokio::time::timeout(DELIVER, async {
+        while running.network.borrow_and_update().waiting > 0 {
+            if running.network.changed().await.is_err() {
+                return;
+            }
+        }
+    })
+    .await;
+}
+
+#[allow(clippy::print_stdout)] // its output is what the user asked for
+fn summary(args: &Args, plan: &Plan, tally: &Tally, view: Option<&View>, waiting: u64, took: Duration) -> i32 {
+    let kept = view.and_then(|v| v.batch.as_ref()).map_or(0, |b| b.pages);
+    let missing = plan.expected() - kept.min(plan.expected());
+    let n = tally.pages.len();
+    println!("batch {}: {n} pages in this run, {kept} of {} in all", plan.batch, plan.expected());
+    if n > 0 {
+        let per_minute = n as f64 * 60.0 / took.as_secs_f64().max(0.001);
+        let angles = tally.pages.iter().map(|p| p.angle.abs());
+        let turned = tally.pages.iter().filter(|p| p.applied != 0.0).count();
+        println!("speed:    {per_minute:.1} pages a minute");
+        println!(
+            "skew:     mean {:.2}°, largest {:.2}°; {turned} pages straightened",
+            angles.clone().sum::<f64>() / n as f64,
+            angles.fold(0.0, f64::max)
+        );
+    }
+    let flagged: Vec<_> = tally
+        .pages
+        .iter()
+        .filter(|p| !p.flags.is_empty())
+        .map(|p| format!("{} {}", p.number, p.flags.join("+")))
+        .collect();
+    println!("flags:    {}", if flagged.is_empty() { "none".into() } else { flagged.join("; ") });
+    if !tally.voided.is_empty() {
+        println!("void:     {}", tally.voided.join("; "));
+    }
+    if args.without_interlocks && args.source == Source::Flatbed {
+        println!("interlock: NONE (--without-interlocks), marked on every page");
+    }
+    println!("images:   {}", args.out.join(plan.batch.folder()).display());
+    if let Some(sheet) = &tally.sheet {
+        println!("sheet:    {}", sheet.display());
+    }
+    if waiting > 0 {
+        println!("reports:  {waiting} events wait for the supervisor; they are sent when it is reached");
+    }
+    if missing > 0 {
+        for (volume, done) in plan.volumes.iter().zip(plan.kept_by_volume(kept)).filter(|(v, done)| *done < v.expected)
+        {
+            println!("MISSING:  {} pages of {}, from page {} on", volume.expected - done, volume.code, done + 1);
+        }
+        if let Some(fault) = &tally.fault {
+            println!("because:  {fault}");
+        }
+        println!("go on:    run the same command again");
+    }
+    i32::from(missing > 0)
+}

@@ -1,0 +1,171 @@
+//! Every task and channel of the station, on one page. Only here are the parts put together.
+//!
+//! ```text
+//!  console ─┐ commands                        ┌─▶ scanner task ─▶ worker process (libsane)
+//!  terminal ┴──────────▶ agent (machine, ─────┤
+//!  board thread ───────▶  interlock, journal) ├─▶ board thread (lamp, latch)
+//!  NUT task ───────────▶        │             └─▶ blocking pool (page pipeline, files)
+//!                               ├─ wake ─▶ outbox task (spool, MQTT) ─▶ broker
+//!                               └─ view, preview ─▶ console, terminal
+//! ```
+
+use crate::{
+    SOFTWARE,
+    agent::{self, Agent, Command, Inlets, Note, Outlets},
+    batch::{Plan, machine::Guard, store::Journal},
+    config::Broker,
+    keep::Context,
+    outbox::{
+        mqtt::{self, Network},
+        spool::Spool,
+    },
+    scanner::{ScanSettings, task},
+    sensors::{board, nut},
+    view::{Preview, View},
+};
+use anyhow::Context as _;
+use platen_protocol::uplink::{SiteId, Source, StationId};
+use std::{
+    fs::{self, File},
+    path::PathBuf,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+use tokio::sync::{mpsc, watch};
+
+/// What a station is made of.
+#[derive(Debug, Clone)]
+pub(crate) struct Parts {
+    pub(crate) site: SiteId,
+    pub(crate) station: StationId,
+    pub(crate) operator: String,
+    pub(crate) out: PathBuf,
+    pub(crate) state: PathBuf,
+    pub(crate) plans: Option<PathBuf>,
+    pub(crate) device: String,
+    pub(crate) settings: ScanSettings,
+    pub(crate) stall: Duration,
+    pub(crate) quality: u8,
+    pub(crate) board: Option<String>,
+    pub(crate) ups: Option<nut::Ups>,
+    pub(crate) broker: Option<Broker>,
+}
+
+/// A running station.
+#[derive(Debug)]
+pub(crate) struct Running {
+    pub(crate) commands: mpsc::Sender<Command>,
+    pub(crate) view: watch::Receiver<Option<View>>,
+    pub(crate) preview: watch::Receiver<Preview>,
+    pub(crate) notes: mpsc::UnboundedReceiver<Note>,
+    pub(crate) network: watch::Receiver<Network>,
+    /// Ends when `commands` is dropped.
+    pub(crate) agent: tokio::task::JoinHandle<()>,
+    /// Held for as long as the station runs: two programs must not number pages in one journal.
+    _lock: File,
+}
+
+/// Starts everything.
+pub(crate) fn start(parts: Parts) -> anyhow::Result<Running> {
+    let lock = lock(&parts.state)?;
+    let journal_file = parts.state.join("journal.db");
+    let journal = Journal::open(&journal_file)?;
+
+    let (command_in, commands) = mpsc::channel(16);
+    let (scanner_commands, scanner_inbox) = mpsc::channel(16);
+    let (scanner_events, scanner) = mpsc::channel(64);
+    let (board_events, board) = mpsc::channel(256);
+    let (power_events, power) = mpsc::channel(4);
+    let (view_in, view) = watch::channel(None);
+    let (preview_in, preview) = watch::channel(Preview::default());
+    let (note_in, notes) = mpsc::unbounded_channel();
+    let (network_in, network) = watch::channel(Network::default());
+
+    let scanner_config =
+        task::Config { device: parts.device.clone(), settings: parts.settings.clone(), stall: parts.stall };
+    tokio::spawn(task::run(scanner_config, scanner_inbox, scanner_events));
+
+    let link = parts.board.clone().map(|path| board::spawn(path, board_events));
+    if let Some(ups) = parts.ups.clone() {
+        tokio::spawn(nut::run(ups, power_events));
+    }
+
+    let outbox = match &parts.broker {
+        None => None,
+        Some(broker) => {
+            let spool = Spool::open(&parts.state.join("outbox.db"), &fresh_epoch())?;
+            let config = mqtt::Config {
+                host: broker.host.clone(),
+                port: broker.port,
+                site: parts.site.clone(),
+                station: parts.station.clone(),
+                journal: journal_file,
+                software: SOFTWARE,
+            };
+            let (wake, wakes) = mpsc::channel(256);
+            tokio::spawn(async move {
+                if let Err(error) = mqtt::run(config, spool, wakes, network_in).await {
+                    tracing::error!(%error, "the outbox has stopped; events wait in the journal");
+                }
+            });
+            Some(wake)
+        }
+    };
+
+    let guard = match (parts.settings.source, &parts.board) {
+        (Source::Adf | Source::Duplex, _) => Guard::Scanner,
+        (Source::Flatbed, Some(_)) => Guard::Board,
+        (Source::Flatbed, None) => Guard::None,
+    };
+    let config = agent::Config {
+        context: Context {
+            out: parts.out,
+            plan: Plan { batch: "0/0".parse().map_err(anyhow::Error::msg)?, volumes: Vec::new() },
+            operator: parts.operator,
+            station: parts.station.to_string(),
+            device: parts.device,
+            settings: parts.settings,
+            quality: parts.quality,
+        },
+        guard,
+        lost_found: parts.state.join("lost+found"),
+        plans: parts.plans,
+    };
+    let outlets = Outlets {
+        scanner: scanner_commands,
+        board: link,
+        outbox,
+        view: view_in,
+        preview: preview_in,
+        notes: Some(note_in),
+    };
+    let (agent, finished) = Agent::new(config, journal, outlets, first_attempt());
+    let inlets = Inlets { commands, scanner, board, power, network: network.clone() };
+    let agent = tokio::spawn(agent.run(inlets, finished));
+    Ok(Running { commands: command_in, view, preview, notes, network, agent, _lock: lock })
+}
+
+/// Attempts are numbered from a new start at each run, so that the board's latch never knows a number of this run from
+/// an earlier one: seconds since 1970, sixteen passes a second apart, modulo 2³².
+fn first_attempt() -> u32 {
+    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    (seconds as u32).wrapping_shl(4)
+}
+
+/// Unlike any other: made once, with the outbox's file.
+fn fresh_epoch() -> String {
+    let nanos = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
+    format!("{:x}-{:x}", nanos, std::process::id())
+}
+
+fn lock(state: &std::path::Path) -> anyhow::Result<File> {
+    fs::create_dir_all(state).with_context(|| format!("state folder {}", state.display()))?;
+    let path = state.join("lock");
+    let file = File::create(&path).with_context(|| format!("state folder {}", state.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(fs::TryLockError::WouldBlock) => {
+            anyhow::bail!("another platen-station is running with {}", state.display())
+        }
+        Err(fs::TryLockError::Error(e)) => Err(e).with_context(|| format!("lock {}", path.display())),
+    }
+}

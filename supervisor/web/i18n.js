@@ -1,0 +1,185 @@
+// Every string of the page, in both languages. A fault's English text comes from the station itself.
+
+const STORE = 'platen.lang';
+
+const STRINGS = {
+  en: {
+    title: 'Platen supervisor', skip: 'Skip to content', nav: 'Views', live: 'Live', rooms: 'Rooms',
+    otherLang: '中文', otherLangLabel: '切换到中文（按 L 键）', site: 'Site {name}',
+    stations: 'Stations', batches: 'Latest batches', alarms: 'Alarms', overview: 'Overview',
+    seconds: '{n} s', minutes: '{n} min', hours: '{n} h', hoursMinutes: '{h} h {m} min', days: '{n} d', ago: '{d} ago',
+    since: 'for {d}', old: 'old', oldFor: 'old · {d}', online: 'online', offline: 'offline',
+    stationsOnline: 'Stations online', pagesToday: 'Pages today', pagesHour: 'Pages in the last hour',
+    openAlarms: 'Alarms', partOld: '{n} of {m} stations out of date', allReport: 'all stations report',
+    today: 'Today', lastHour: 'Last hour', voided: 'Voided', waiting: 'Not yet sent',
+    batch: 'Batch', operator: 'Operator', volumesDone: 'Volumes: {n} of {m} complete',
+    opened: 'opened {time}', completed: 'complete', open: 'open', progressLabel: '{p} of {e} pages',
+    missing: 'Pages missing: {list}', more: '{n} more', overrun: 'more pages than planned',
+    noBatch: 'No open batch', noPage: 'No page yet', page: 'No. {n}',
+    turned: 'straightened {a}°', notTurned: 'askew {a}°, not straightened',
+    mode: { colour: 'colour', grey: 'grey', lineart: 'line art' },
+    flag: { blank: 'blank page', 'skew-uncertain': 'skew uncertain', askew: 'askew' },
+    interlock: { certified: 'interlocked', feeder: 'feeder sensors', none: 'scanned without interlocks' },
+    noStations: 'No station has reported yet', noStationsHelp: 'Start “platen-station run” on a workstation with this broker:',
+    noBatches: 'No batch yet', noBatchesHelp: 'A batch appears here as soon as a station opens one.',
+    noAlarms: 'No alarms', noAlarmsHelp: 'Everything that reports is within its limits.',
+    noAlarmsKnown: 'No alarms known', noAlarmsKnownHelp: 'Not everything reports at the moment: this list may be incomplete.',
+    noRooms: 'No room has reported yet', noRoomsHelp: 'Connect a temperature and humidity sensor to a station; its room appears here with the first reading.',
+    waitingData: 'Waiting for the first data …', waitingHelp: 'This takes up to five seconds.',
+    lost: 'Live data stopped {d} ago', lostHelp: 'All values below are old. The page keeps trying to reconnect.',
+    never: 'No connection to the supervisor', neverHelp: 'Check that “platen-supervisor” is running. The page keeps trying.',
+    broker: 'The supervisor has no connection to the broker', brokerHelp: 'No station can be heard until it is back: {url}',
+    broken: 'This page cannot show the data it received', brokenHelp: 'What is shown may be old. Reload the page; if it happens again, tell the administrator.',
+    temperature: 'Temperature', humidity: 'Humidity', power: 'Power', limits: 'Limits {lo}–{hi} {unit}',
+    state: { ok: 'within limits', high: 'too high', low: 'too low', old: 'old', none: 'no reading' },
+    powerState: { online: 'Mains', on_battery: 'On battery', low_battery: 'Battery low', stale: 'UPS lost', unreachable: 'UPS does not answer', none: 'No UPS' },
+    charge: 'charge {n} %', runtime: 'lasts {d}', noReading: 'no reading yet', reading: 'read {d} ago',
+    lastDay: 'last 24 hours', range: '{lo} to {hi} {unit}', chartLabel: '{what} in the last 24 hours: {range}', noHistory: 'no readings in the last 24 hours',
+    historyFailed: 'chart could not be updated', historyLoading: 'loading …',
+    alarmNew: 'New alarm at {station}: {text}', footer: 'Platen supervisor {version} · broker {url}',
+    connected: 'connected', disconnected: 'not connected', station: 'Station',
+    kind: { 'station-offline': 'Station offline', 'room-temperature': 'Temperature', 'room-humidity': 'Humidity', power: 'Power', fault: 'Fault' },
+    kindAction: {
+      'station-offline': 'check the station’s power and network', 'room-temperature': 'check the air conditioning and the doors of the room',
+      'room-humidity': 'check the humidifier or dehumidifier of the room', power: 'save the work under way; check the mains and the UPS',
+    },
+  },
+  'zh-CN': {
+    title: 'Platen 数字化加工看板', skip: '跳到主要内容', nav: '视图', live: '实时', rooms: '环境',
+    otherLang: 'English', otherLangLabel: 'Switch to English (key L)', site: '站点 {name}',
+    stations: '扫描工位', batches: '最近批次', alarms: '报警', overview: '概览',
+    seconds: '{n} 秒', minutes: '{n} 分钟', hours: '{n} 小时', hoursMinutes: '{h} 小时 {m} 分', days: '{n} 天', ago: '{d}前',
+    since: '已持续 {d}', old: '已过期', oldFor: '已过期 · {d}', online: '在线', offline: '离线',
+    stationsOnline: '在线工位', pagesToday: '今日页数', pagesHour: '近一小时页数',
+    openAlarms: '报警', partOld: '{m} 个工位中 {n} 个数据已过期', allReport: '所有工位均在上报',
+    today: '今日', lastHour: '近一小时', voided: '作废', waiting: '待回传',
+    batch: '批次', operator: '扫描员', volumesDone: '案卷：已完成 {n} / {m} 卷',
+    opened: '{time} 开始', completed: '已完成', open: '进行中', progressLabel: '共 {e} 页，已扫 {p} 页',
+    missing: '缺页：{list}', more: '另有 {n} 卷', overrun: '超出计划页数',
+    noBatch: '当前无批次', noPage: '尚未扫描', page: '第 {n} 页',
+    turned: '纠偏 {a}°', notTurned: '倾斜 {a}°，未纠偏',
+    mode: { colour: '彩色', grey: '灰度', lineart: '黑白' },
+    flag: { blank: '空白页', 'skew-uncertain': '倾斜角不确定', askew: '歪斜' },
+    interlock: { certified: '已联锁', feeder: '进纸器联锁', none: '未经联锁' },
+    noStations: '还没有工位上报', noStationsHelp: '请在工作站上运行 platen-station run，并连接此消息服务器：',
+    noBatches: '还没有批次', noBatchesHelp: '工位开始一个批次后，会显示在这里。',
+    noAlarms: '无报警', noAlarmsHelp: '所有上报的数据均在限值内。',
+    noAlarmsKnown: '暂无已知报警', noAlarmsKnownHelp: '目前有数据未上报，此列表可能不完整。',
+    noRooms: '还没有房间上报', noRoomsHelp: '请为工位接上温湿度传感器，收到首个读数后显示在这里。',
+    waitingData: '正在等待首批数据……', waitingHelp: '最多需要五秒。',
+    lost: '实时数据已中断 {d}', lostHelp: '以下所有数值均已过期，页面正在自动重连。',
+    never: '无法连接监控服务', neverHelp: '请检查 platen-supervisor 是否在运行，页面会持续重试。',
+    broker: '监控服务与消息服务器的连接已断开', brokerHelp: '恢复之前收不到任何工位的数据：{url}',
+    broken: '页面无法显示收到的数据', brokenHelp: '所显示内容可能已过期。请刷新页面；如再次出现，请联系管理员。',
+    temperature: '温度', humidity: '湿度', power: '电源', limits: '限值 {lo}–{hi} {unit}',
+    state: { ok: '正常', high: '过高', low: '过低', old: '已过期', none: '无读数' },
+    powerState: { online: '市电', on_battery: '电池供电', low_battery: '电池电量低', stale: 'UPS 失联', unreachable: 'UPS 无应答', none: '未接 UPS' },
+    charge: '电量 {n} %', runtime: '可维持 {d}', noReading: '尚无读数', reading: '{d}前读取',
+    lastDay: '近 24 小时', range: '{lo} 至 {hi} {unit}', chartLabel: '近 24 小时{what}：{range}', noHistory: '近 24 小时无读数',
+    historyFailed: '曲线未能更新', historyLoading: '加载中……',
+    alarmNew: '{station} 新报警：{text}', footer: 'Platen 监控服务 {version} · 消息服务器 {url}',
+    connected: '已连接', disconnected: '未连接', station: '工位',
+    kind: { 'station-offline': '工位离线', 'room-temperature': '温度', 'room-humidity': '湿度', power: '电源', fault: '故障' },
+    kindAction: {
+      'station-offline': '请检查该工位的电源和网络', 'room-temperature': '请检查房间的空调和门窗',
+      'room-humidity': '请检查房间的加湿或除湿设备', power: '请保存当前工作，检查市电和 UPS',
+    },
+    alarmText: {
+      'station-offline': '工位离线，收不到数据', 'room-temperature': '温度超出限值', 'room-humidity': '湿度超出限值',
+      power: '供电异常', fault: '工位故障',
+    },
+  },
+};
+
+const AGAIN = '请重新扫描本页；如再次出现，请将扫描仪断电重启';
+const CLOSE_LID = '请合上盖板，重新扫描本页';
+const CORNER = '请将纸张贴齐左上角放好，再按开始';
+const SETTING = '请选择扫描仪支持的设置';
+const BOARD = '请检查联锁板的电源和连线；如不恢复，请联系管理员';
+
+/** Chinese text and action of the known faults. */
+const FAULTS_ZH = {
+  'cover-open': ['扫描仪盖板未合上', '请合上扫描仪盖板，再按开始'],
+  'paper-jam': ['进纸器卡纸', '请打开进纸器取出卡纸，重新放好后按开始'],
+  'double-feed': ['一次吸入了两张纸（重张）', '请取出重叠的纸张，逐张放回后按开始'],
+  'feeder-empty': ['进纸器已空', '请在进纸器中放入后续纸张，再按开始'],
+  'scanner-busy': ['扫描仪被其他程序占用', '请关闭占用扫描仪的其他程序，再按开始'],
+  'no-such-scanner': ['找不到扫描仪', '请打开扫描仪电源并检查连线，再按开始'],
+  'access-denied': ['当前用户无权使用扫描仪', '请联系管理员：用户须加入 scanner 组'],
+  'scanner-io': ['扫描仪通信出错', AGAIN],
+  'scanner-memory': ['扫描仪或其驱动内存不足', '请将扫描仪断电重启，再按开始'],
+  unsupported: ['扫描仪不支持此操作', SETTING],
+  'warming-up': ['灯管预热中', '请稍候，再按开始'],
+  'transport-lock': ['扫描仪处于运输锁定状态', '请打开扫描仪的运输锁'],
+  cancelled: ['扫描已取消', '请按开始重新扫描本页'],
+  'setting-refused': ['扫描仪拒绝了所要求的设置', SETTING],
+  'setting-mismatch': ['扫描仪采用的设置与要求不符', SETTING],
+  'page-cut-short': ['页面图像不完整，数据中途结束', '请重新扫描本页'],
+  'page-filled-up': ['页面下部为填充灰色，传输中断', '请重新扫描本页'],
+  'scanner-stalled': ['扫描仪长时间无响应，驱动已被结束', AGAIN],
+  'scanner-crashed': ['扫描仪驱动崩溃', AGAIN],
+  'no-libsane': ['未安装扫描仪驱动库', '请联系管理员安装 libsane1'],
+  'unknown-status': ['扫描仪返回未知状态', AGAIN],
+  'lid-opened': ['扫描完成之前盖板被打开，本页作废', CLOSE_LID],
+  'lid-open': ['盖板未合上', '请合上盖板，再按开始'],
+  'lid-broken': ['盖板传感器故障', '请勿继续扫描，联系管理员检查盖板传感器'],
+  'not-in-corner': ['纸张未放在左上角', CORNER],
+  'corner-lost': ['扫描过程中纸张离开左上角，本页作废', CORNER],
+  'board-absent': ['未找到联锁板', BOARD],
+  'board-silent': ['联锁板无应答', BOARD],
+  'board-version': ['联锁板固件版本不匹配', '请联系管理员更新联锁板固件'],
+  'no-certificate': ['联锁板未给出本页的联锁证明，本页作废', '请重新扫描本页'],
+  'certificate-gap': ['本页的联锁证明不连续，本页作废', '请重新扫描本页'],
+  disk: ['磁盘空间不足或无法写入', '请联系管理员检查磁盘'],
+  'page-processing': ['页面图像处理失败', '请重新扫描本页；如再次出现，请联系管理员'],
+  'on-battery': ['市电中断，正由 UPS 电池供电', '请暂停扫描，等待市电恢复'],
+};
+
+let current = initial();
+
+function initial() {
+  let stored = null;
+  try {
+    stored = localStorage.getItem(STORE);
+  } catch {
+    // Storage may be forbidden on a locked-down wall screen.
+  }
+  if (stored in STRINGS) return stored;
+  return (navigator.language ?? '').toLowerCase().startsWith('zh') ? 'zh-CN' : 'en';
+}
+
+export function lang() {
+  return current;
+}
+
+export function toggleLang() {
+  current = current === 'en' ? 'zh-CN' : 'en';
+  try {
+    localStorage.setItem(STORE, current);
+  } catch {
+    // The choice then lasts until the page is reloaded.
+  }
+}
+
+/** The string of `key` with `{name}` filled in. */
+export function t(key, params = {}) {
+  const text = STRINGS[current][key];
+  if (typeof text !== 'string') throw new Error(`no string ${key}`);
+  return text.replace(/\{(\w+)\}/g, (all, name) => (name in params ? String(params[name]) : all));
+}
+
+/** The string of one value of a closed set; a value we do not know is shown as it came. */
+export function word(group, value) {
+  return STRINGS[current][group]?.[value] ?? value;
+}
+
+/** The string of one value, null if there is none. */
+export function wordOrNull(group, value) {
+  return STRINGS[current][group]?.[value] ?? null;
+}
+
+/** Text and action of a fault in the language of the page. */
+export function faultWords({ fault, text, action }) {
+  const known = current === 'zh-CN' && Object.hasOwn(FAULTS_ZH, fault ?? '') ? FAULTS_ZH[fault] : null;
+  return known ? { text: known[0], action: known[1] } : { text, action: action ?? null };
+}
