@@ -1,1 +1,62 @@
-fn main() {}
+//! `platen-supervisor`: live batches and rooms of every scanning station of a site.
+
+mod broker;
+mod config;
+mod ingest;
+mod store;
+mod web;
+mod wiring;
+
+use clap::{Parser, Subcommand};
+use std::{path::PathBuf, process::ExitCode};
+use tracing_subscriber::EnvFilter;
+
+/// Live batches and rooms of every scanning station of a site
+#[derive(Debug, Parser)]
+#[command(name = "platen-supervisor", version, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the supervisor: broker, database, dashboards
+    Run {
+        /// Configuration file
+        #[arg(long, default_value = "/etc/platen/supervisor.toml")]
+        config: PathBuf,
+    },
+    /// Check a configuration file and say what is wrong with it
+    CheckConfig {
+        /// Configuration file
+        file: PathBuf,
+    },
+}
+
+fn main() -> ExitCode {
+    let filter = EnvFilter::try_from_env("PLATEN_LOG").unwrap_or_else(|_| EnvFilter::new("warn,rumqttd=error"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    match run(Cli::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("platen-supervisor: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+#[allow(clippy::print_stdout)] // its output is what the user asked for
+fn run(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::CheckConfig { file } => {
+            config::Config::load(&file)?;
+            println!("{}: good", file.display());
+            Ok(())
+        }
+        Command::Run { config } => {
+            let config = config::Config::load(&config)?;
+            tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(wiring::run(config))
+        }
+    }
+}
