@@ -1,1 +1,11 @@
-//! x
+//! The rig: everything around a station and a supervisor, as real as it can be without a desk.
+
+pub mod bench;
+pub mod board;
+pub mod demo;
+pub mod pages;
+pub mod process;
+pub mod scanner;
+pub mod station;
+pub mod supervisor;
+pub mod ups;

@@ -467,9 +467,10 @@ impl Agent {
             began: pass.began,
         };
         let (context, results) = (self.config.context.clone(), self.results.clone());
-        tokio::task::spawn_blocking(move || {
-            let result = keep::make(&job, &context);
-            drop(job);
+        tokio::spawn(async move {
+            let made = tokio::task::spawn_blocking(move || keep::make(&job, &context)).await;
+            // A page that brings the pipeline down is a page that could not be kept, not a desk that hangs.
+            let result = made.unwrap_or_else(|panic| Err(KeepError::Pipeline(panic.to_string())));
             let _ = results.send((attempt, result));
         });
     }

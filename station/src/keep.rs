@@ -39,6 +39,8 @@ pub(crate) enum KeepError {
     Encode(#[from] encode::EncodeError),
     #[error("the scanner's page is not one: {0}")]
     Page(#[from] BadPage),
+    #[error("the page pipeline failed: {0}")]
+    Pipeline(String),
 }
 
 /// What all pages of a batch have in common.

@@ -1,0 +1,61 @@
+# Two commands for newcomers: `make demo` and `make test`. Each installs what it needs (Debian 12, Raspberry Pi OS).
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+export CARGO_TERM_COLOR ?= auto
+
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+# What the programs build and run with, and what the rig adds.
+BUILD_PACKAGES := gcc cmake make nasm
+RUN_PACKAGES := libsane1
+RIG_PACKAGES := sane-utils nut-server mosquitto-clients
+TEST_PACKAGES := $(RIG_PACKAGES) chromium chromium-driver python3 python3-pip libimage-exiftool-perl libtiff-tools curl
+
+# Installs what is missing, and asks for nothing when nothing is.
+define install
+	@missing=(); for p in $(1); do dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || missing+=($$p); done; \
+	if [ $${#missing[@]} -gt 0 ]; then echo "installing $${missing[*]}"; \
+	$(SUDO) apt-get update -qq && $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $${missing[*]} >/dev/null; fi
+endef
+
+.PHONY: demo test lint bench firmware deb audit tools
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make demo [ONCE=1]   two small batches on a virtual scanner, dashboards and all"
+	@echo "make test            lint and every test"
+	@echo "make bench           ratios against peers"
+	@echo "make lint            rustfmt and clippy"
+	@echo "make audit           licences and advisories (needs cargo-deny)"
+	@echo "make firmware        the sensor board's ELF and UF2, with their sizes"
+	@echo "make deb             Debian packages of station and supervisor"
+
+demo:
+	$(call install,$(BUILD_PACKAGES) $(RUN_PACKAGES) $(RIG_PACKAGES))
+	cargo build --release --locked -p platen-station -p platen-supervisor -p hw-tests
+	target/release/hw-tests demo $(if $(ONCE),--once)
+
+lint:
+	$(call install,$(BUILD_PACKAGES))
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+
+test: lint
+	$(call install,$(BUILD_PACKAGES) $(RUN_PACKAGES) $(TEST_PACKAGES))
+	cargo build --locked --workspace
+	cargo test --locked --workspace
+
+bench:
+	$(call install,$(BUILD_PACKAGES) $(RUN_PACKAGES) $(RIG_PACKAGES))
+	cargo build --release --locked -p platen-station -p platen-supervisor -p hw-tests
+	target/release/hw-tests bench
+
+firmware:
+	firmware/build.sh
+
+deb:
+	$(call install,$(BUILD_PACKAGES) dpkg-dev)
+	cargo build --release --locked -p platen-station -p platen-supervisor
+	deploy/make-deb.sh
+
+audit:
+	cargo deny --all-features check

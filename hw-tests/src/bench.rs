@@ -1,0 +1,105 @@
+//! `make bench`: ratios against peers and floors, each measured in the same run. A benchmark is not a test.
+
+use crate::{
+    pages::samples,
+    process::{artifact, installed},
+    scanner::{DEVICE, VirtualScanner},
+    supervisor::{SITE, Supervisor},
+};
+use anyhow::{Context, bail};
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
+use virtual_scanner::desk::Settings;
+
+/// What is measured.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Args {
+    /// Pages of a batch
+    #[arg(long, default_value_t = 50)]
+    pages: u32,
+    /// Times each side runs; the best counts
+    #[arg(long, default_value_t = 3)]
+    rounds: u32,
+}
+
+/// Runs everything.
+#[allow(clippy::print_stdout)] // its output is what the user asked for
+pub fn run(args: &Args) -> anyhow::Result<()> {
+    let folder = tempfile::Builder::new().prefix("platen-bench-").tempdir_in(".")?;
+    let folder = std::path::absolute(folder.path())?;
+    let colour = folder.join("pages");
+    fs::create_dir_all(&colour)?;
+    // A4 at 300 dpi in colour, exactly: nothing has to be scaled by the scanner.
+    for name in ["typical_0005.jpg", "dup_0004.jpg", "dup_0005.jpg", "blank_0000.jpg"] {
+        fs::copy(samples().join(name), colour.join(name))?;
+    }
+    let settings = Settings { adf: true, ..Settings::new(&colour, args.pages) };
+    let scanner = VirtualScanner::create(&folder.join("scanner"), settings)?;
+    let supervisor = Supervisor::start(&folder.join("supervisor"), 0, 0)?;
+    if !installed("scanimage") {
+        bail!("scanimage is not installed: apt-get install sane-utils");
+    }
+    let (mut theirs, mut ours) = (Duration::MAX, Duration::MAX);
+    for round in 0..args.rounds {
+        theirs = theirs.min(scanimage(&scanner, args.pages, &folder.join(format!("scanimage-{round}")))?);
+        ours = ours.min(platen(&scanner, &supervisor, args.pages, round, &folder)?);
+    }
+    let per_minute = |took: Duration| f64::from(args.pages) * 60.0 / took.as_secs_f64();
+    println!("batch of {} A4 pages, 300 dpi, colour, scanner at full speed, best of {}:", args.pages, args.rounds);
+    println!("  scanimage --batch --format=jpeg      {:>7.0} pages/min", per_minute(theirs));
+    println!("  platen: deskew, lossless master, synced writes, journal, reports  {:>7.0} pages/min", per_minute(ours));
+    println!("  ratio                                {:>7.2}", theirs.as_secs_f64() / ours.as_secs_f64());
+    Ok(())
+}
+
+fn scanimage(scanner: &VirtualScanner, pages: u32, out: &Path) -> anyhow::Result<Duration> {
+    fs::create_dir_all(out)?;
+    scanner.desk.set_position(0)?;
+    let began = Instant::now();
+    let status = scanner
+        .command("scanimage")
+        .args(["-d", DEVICE, "--source", "ADF Front", "--mode", "Color", "--resolution", "300", "--format=jpeg"])
+        .arg(format!("--batch={}/%04d.jpg", out.display()))
+        .stderr(Stdio::null())
+        .status()?;
+    let took = began.elapsed();
+    let made = fs::read_dir(out)?.count();
+    // It ends with "feeder empty", which is status 7.
+    if made != pages as usize {
+        bail!("scanimage made {made} of {pages} pages ({status})");
+    }
+    Ok(took)
+}
+
+fn platen(
+    scanner: &VirtualScanner,
+    supervisor: &Supervisor,
+    pages: u32,
+    round: u32,
+    folder: &Path,
+) -> anyhow::Result<Duration> {
+    scanner.desk.set_position(0)?;
+    let out = folder.join(format!("platen-{round}"));
+    let station = format!("bench-{round}");
+    let mut command: Command = scanner.command(artifact("platen-station")?);
+    command
+        .args(["scan", "--device", DEVICE, "--source", "adf", "--mode", "colour", "--dpi", "300", "--area", "a4"])
+        .args(["--pages", &pages.to_string(), "--site", SITE, "--station", &station, "--broker", &supervisor.broker])
+        .arg("--out")
+        .arg(&out)
+        .stderr(Stdio::null())
+        .stdout(Stdio::null());
+    let began = Instant::now();
+    let status = command.status().context("platen-station")?;
+    let took = began.elapsed();
+    let told = supervisor.pages(&station, "1/1-1-1")?.len();
+    if !status.success() || told != pages as usize {
+        bail!("platen-station: {status}, the supervisor has {told} of {pages} pages");
+    }
+    fs::remove_dir_all(&out)?;
+    Ok(took)
+}
