@@ -8,4 +8,5 @@ pub mod process;
 pub mod scanner;
 pub mod station;
 pub mod supervisor;
+pub mod terminal;
 pub mod ups;

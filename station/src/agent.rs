@@ -68,7 +68,6 @@ pub(crate) enum Note {
     Ready(Taken),
     Kept(Box<PageAccepted>),
     Void { page: PageId, why: Trouble },
-    Raised(Trouble),
     Complete { sheet: PathBuf },
 }
 
@@ -436,7 +435,6 @@ impl Agent {
                     action: why.action.en.clone(),
                     severity: why.severity,
                 });
-                self.note(Note::Raised(why));
             }
             Output::Clear { name } => self.write_down(&Event::FaultCleared { fault: name.into() }),
         }

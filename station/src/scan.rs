@@ -147,7 +147,6 @@ impl Args {
 struct Tally {
     pages: Vec<PageAccepted>,
     voided: Vec<String>,
-    fault: Option<String>,
     sheet: Option<PathBuf>,
 }
 
@@ -210,9 +209,10 @@ async fn scan(running: &mut Running, start_by: StartBy, bar: &ProgressBar) -> an
                 }
                 told = line;
             }
-            if view.desk == "waiting" && pressed && view.holds.is_empty() {
-                // A fault needs a person; without one there is nobody to ask.
-                if start_by == StartBy::Auto && view.fault.is_some() {
+            let stopped = start_by == StartBy::Auto && view.fault.is_some();
+            if view.desk == "waiting" && pressed && view.holds.is_empty() && !(stopped && view.saving > 0) {
+                // A fault needs a person; without one there is nobody to ask. Pages on their way are kept first.
+                if stopped {
                     break;
                 }
                 pressed = start_by == StartBy::Auto;
@@ -249,7 +249,6 @@ impl Tally {
                 say(bar, &format!("scanner: {} {} {} dpi, {w:.0} × {h:.0} mm", taken.source, taken.mode, taken.dpi));
             }
             Note::Kept(page) => {
-                self.fault = None;
                 if bar.is_hidden() || !page.flags.is_empty() {
                     let flags =
                         if page.flags.is_empty() { String::new() } else { format!("  [{}]", page.flags.join(", ")) };
@@ -263,7 +262,6 @@ impl Tally {
                 say(bar, &line);
                 self.voided.push(format!("page {}: {}", page.number, why.text.en));
             }
-            Note::Raised(trouble) => self.fault = Some(format!("{}: {}", trouble.text.en, trouble.action.en)),
             Note::Complete { sheet } => self.sheet = Some(sheet),
         }
     }
@@ -379,8 +377,8 @@ fn summary(args: &Args, plan: &Plan, tally: &Tally, view: Option<&View>, waiting
         {
             println!("MISSING:  {} pages of {}, from page {} on", volume.expected - done, volume.code, done + 1);
         }
-        if let Some(fault) = &tally.fault {
-            println!("because:  {fault}");
+        if let Some(fault) = view.and_then(|v| v.fault.as_ref()) {
+            println!("because:  {}: {}", fault.trouble.text.en, fault.trouble.action.en);
         }
         println!("go on:    run the same command again");
     }

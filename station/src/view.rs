@@ -19,6 +19,8 @@ pub(crate) struct View {
     pub(crate) batch: Option<BatchView>,
     pub(crate) next: Option<NextView>,
     pub(crate) desk: &'static str,
+    /// Pages between scanner and journal.
+    pub(crate) saving: usize,
     pub(crate) progress: Option<f64>,
     pub(crate) holds: Vec<Trouble>,
     pub(crate) fault: Option<FaultView>,

@@ -310,6 +310,7 @@ impl Scanner {
             {
                 match fault.act {
                     Act::Zero | Act::Negative => {
+                        self.desk.happened(line);
                         scan.fault = Some((line, fault));
                         return (status::GOOD, Some(if fault.act == Act::Zero { 0 } else { -1 }));
                     }

@@ -55,6 +55,7 @@ impl Agent {
                 }
             }),
             desk: picture.desk,
+            saving: picture.saving,
             progress: self.progress,
             holds: self.machine.holds().to_vec(),
             fault: picture.fault.map(|f| FaultView { trouble: f.clone(), page: picture.next.map(|p| p.number) }),

@@ -197,6 +197,8 @@ pub(crate) struct Picture<'a> {
     pub(crate) plan: Option<&'a Plan>,
     pub(crate) kept: u32,
     pub(crate) next: Option<PageId>,
+    /// Pages between scanner and journal.
+    pub(crate) saving: usize,
     pub(crate) fault: Option<&'a Trouble>,
 }
 
@@ -252,10 +254,16 @@ impl Machine {
     }
 
     pub(crate) fn picture(&self) -> Picture<'_> {
-        let whole =
-            |plan| Picture { desk: "complete", plan: Some(plan), kept: Plan::expected(plan), next: None, fault: None };
+        let whole = |plan| Picture {
+            desk: "complete",
+            plan: Some(plan),
+            kept: Plan::expected(plan),
+            next: None,
+            saving: 0,
+            fault: None,
+        };
         match &self.state {
-            State::NoBatch => Picture { desk: "no_batch", plan: None, kept: 0, next: None, fault: None },
+            State::NoBatch => Picture { desk: "no_batch", plan: None, kept: 0, next: None, saving: 0, fault: None },
             State::Finishing(plan) => Picture { desk: "saving", ..whole(plan) },
             State::Complete(plan) => whole(plan),
             State::Open(work) => {
@@ -266,7 +274,8 @@ impl Machine {
                     Desk::Scanning { .. } | Desk::Cancelling { .. } => ("scanning", None),
                     Desk::Certifying { .. } => ("certifying", None),
                 };
-                Picture { desk, plan: Some(&work.plan), kept: work.kept, next: work.next_page(), fault }
+                let saving = work.keeping.len();
+                Picture { desk, plan: Some(&work.plan), kept: work.kept, next: work.next_page(), saving, fault }
             }
         }
     }

@@ -1,7 +1,7 @@
 //! The sensor board on its serial line: a thread that opens the line, reads and writes frames, and opens it again when it
 //! was lost. It decides nothing.
 
-use platen_protocol::board::{Deframer, FromBoard, Packet, ToBoard, VERSION, encode};
+use platen_protocol::board::{Deframer, FromBoard, HEARTBEAT_MS, Packet, ToBoard, VERSION, encode};
 use serialport::SerialPort;
 use std::{
     io::{self, Read, Write},
@@ -16,6 +16,10 @@ const BAUD: u32 = 115_200;
 const TURN: Duration = Duration::from_millis(2);
 /// A lost board is looked for this often: its return is seen within half a second.
 const RETRY: Duration = Duration::from_millis(250);
+
+/// A line that is open but says nothing for so long, four heartbeats, is opened anew: not every driver tells that the
+/// cable was pulled.
+const SILENCE: Duration = Duration::from_millis(4 * HEARTBEAT_MS as u64);
 
 /// What the thread tells.
 #[derive(Debug)]
@@ -92,8 +96,11 @@ fn talk(
     }
     let mut deframer = Deframer::new();
     let mut buffer = [0; 256];
-    let (mut bad, mut next_seq) = (0u32, None);
+    let (mut bad, mut next_seq, mut heard) = (0u32, None, Instant::now());
     loop {
+        if heard.elapsed() > SILENCE {
+            return format!("it said nothing for {} ms", SILENCE.as_millis());
+        }
         while let Ok(message) = inbox.try_recv() {
             if let Err(why) = say(&mut port, message) {
                 return why;
@@ -106,6 +113,9 @@ fn talk(
             Err(e) => return e.to_string(),
         };
         let at = Instant::now();
+        if n > 0 {
+            heard = at;
+        }
         for &byte in &buffer[..n] {
             match deframer.push::<FromBoard>(byte) {
                 None => {}

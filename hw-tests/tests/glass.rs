@@ -1,0 +1,165 @@
+//! Pages from the glass: the interlock decides, the operator's page says why.
+
+use hw_tests::{
+    board::EmulatedBoard,
+    pages,
+    scanner::VirtualScanner,
+    station::{Operator, Setup, Station},
+};
+use serde_json::json;
+use tempfile::TempDir;
+use virtual_scanner::desk::Settings;
+
+const BATCH: &str = "1/1-6-2";
+const VOLUME: &str = "1997-民-0014-0025";
+
+struct Desk {
+    _folder: TempDir,
+    scanner: VirtualScanner,
+    board: EmulatedBoard,
+    station: Station,
+}
+
+/// A desk with an open batch of `pages` numbered pages, scanned at `ppm` pages a minute.
+fn desk(pages: u32, ppm: f64) -> Desk {
+    let folder = tempfile::tempdir().unwrap();
+    pages::write_numbered(&folder.path().join("pages"), pages).unwrap();
+    let settings = Settings { ppm, dpi: 200, ..Settings::new(&folder.path().join("pages"), pages) };
+    let scanner = VirtualScanner::create(folder.path(), settings).unwrap();
+    let board = EmulatedBoard::plug_in(&folder.path().join("board")).unwrap();
+    let setup = Setup { board: Some(board.path().into()), ..Setup::flatbed("desk-1") };
+    let station = Station::start(folder.path(), &scanner, &setup).unwrap();
+    station.plan(BATCH, &[(VOLUME, "婚姻登记", pages)]).unwrap();
+    station.open(BATCH).unwrap();
+    Desk { _folder: folder, scanner, board, station }
+}
+
+impl Desk {
+    fn operator(&self) -> Operator<'_> {
+        Operator { station: &self.station, board: &self.board, desk: &self.scanner.desk }
+    }
+
+    /// The numbers that the kept images carry, in the order of their names.
+    fn numbers(&self) -> Vec<u32> {
+        let files = self.station.journal(BATCH).unwrap();
+        files.iter().map(|(file, _)| pages::number_of(&self.station.out.join(file)).unwrap()).collect()
+    }
+
+    fn hold_after(&self, change: impl Fn(), name: &str) {
+        change();
+        self.station.wait(name, |v| v["holds"][0]["name"] == name).unwrap();
+        let (status, answer) = self.station.ask("start", &json!({})).unwrap();
+        assert_eq!((status, &answer["refused"][0]["name"]), (409, &json!(name)), "{answer}");
+        let words = &answer["refused"][0];
+        for text in [&words["text"]["en"], &words["text"]["zh"], &words["action"]["en"], &words["action"]["zh"]] {
+            assert!(text.as_str().is_some_and(|t| t.len() > 3), "{answer}");
+        }
+        assert_eq!(self.station.view().unwrap()["desk"], "waiting");
+    }
+}
+
+#[test]
+fn a_whole_batch_is_scanned_by_button_and_every_page_is_certified() {
+    let desk = desk(3, 0.0);
+    for n in 0..3 {
+        desk.operator().lay(n).unwrap();
+        desk.operator().press_and_wait().unwrap();
+    }
+    let view = desk.station.wait("completion", |v| v["desk"] == "complete").unwrap();
+    assert_eq!(desk.numbers(), [1, 2, 3]);
+    assert_eq!(view["last_page"]["interlock"], "certified");
+    let folder = desk.station.out.join(BATCH);
+    assert!(folder.join("tracking-sheet.xlsx").is_file());
+    assert!(folder.join(VOLUME).join("master/0003.tif").is_file());
+    let answer = desk.station.ask("start", &json!({})).unwrap();
+    assert_eq!(answer, (409, json!({ "error": "the batch is complete" })));
+}
+
+#[test]
+fn a_lid_opened_during_the_pass_voids_the_page_which_keeps_its_number() {
+    let desk = desk(2, 40.0);
+    let operator = desk.operator();
+    operator.lay(0).unwrap();
+    operator.press_and_see_the_light().unwrap();
+    desk.board.lid(false);
+    let view = desk.station.wait("the void page", |v| v["fault"]["name"] == "lid-opened").unwrap();
+    assert_eq!((&view["next"]["number"], &view["batch"]["pages"]), (&json!(1), &json!(0)));
+    for n in 0..2 {
+        operator.lay(n).unwrap();
+        operator.press_and_wait().unwrap();
+    }
+    assert_eq!(desk.numbers(), [1, 2]);
+}
+
+#[test]
+fn nothing_starts_while_the_lid_or_the_paper_is_not_where_it_belongs() {
+    let desk = desk(1, 0.0);
+    desk.station.wait("readiness", |v| v["holds"] == json!([])).unwrap();
+    desk.hold_after(|| desk.board.corner(false, true), "not-in-corner");
+    desk.hold_after(|| (desk.board.corner(true, true), desk.board.lid(false)).1, "lid-open");
+    desk.hold_after(|| desk.board.broken_wire(true), "lid-broken");
+    desk.hold_after(|| desk.board.plugged(false), "board-absent");
+    desk.board.broken_wire(false);
+    desk.board.plugged(true);
+    desk.station.wait("the board's return", |v| v["holds"] == json!([])).unwrap();
+    desk.operator().press_and_wait().unwrap();
+    assert_eq!(desk.numbers(), [1]);
+}
+
+#[test]
+fn a_board_unplugged_in_the_middle_of_a_page_fails_closed() {
+    let desk = desk(1, 30.0);
+    desk.operator().lay(0).unwrap();
+    desk.operator().press_and_see_the_light().unwrap();
+    desk.board.plugged(false);
+    let view = desk.station.wait("the void page", |v| v["fault"] != json!(null)).unwrap();
+    assert!(["board-absent", "board-silent"].contains(&view["fault"]["name"].as_str().unwrap()), "{view}");
+    assert_eq!(view["batch"]["pages"], 0);
+    desk.board.plugged(true);
+    desk.operator().lay(0).unwrap();
+    desk.operator().press_and_wait().unwrap();
+    assert_eq!(desk.numbers(), [1]);
+}
+
+#[test]
+fn a_board_that_was_reset_in_the_middle_of_a_page_cannot_certify_it() {
+    let desk = desk(1, 30.0);
+    desk.operator().lay(0).unwrap();
+    desk.operator().press_and_see_the_light().unwrap();
+    desk.board.reset();
+    let view = desk.station.wait("the void page", |v| v["fault"] != json!(null)).unwrap();
+    assert!(["no-certificate", "board-silent"].contains(&view["fault"]["name"].as_str().unwrap()), "{view}");
+    desk.operator().lay(0).unwrap();
+    desk.operator().press_and_wait().unwrap();
+    assert_eq!(desk.numbers(), [1]);
+}
+
+#[test]
+fn garbage_on_the_line_does_not_stop_the_desk() {
+    let desk = desk(1, 0.0);
+    desk.operator().lay(0).unwrap();
+    desk.board.noise(&[7; 400]);
+    desk.board.noise(&[0, 1, 2, 0, 255, 255, 0]);
+    desk.operator().press_and_wait().unwrap();
+    assert_eq!(desk.numbers(), [1]);
+}
+
+#[test]
+fn without_a_board_the_terminal_refuses_the_glass_unless_it_is_told_to_and_then_every_page_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    pages::write_numbered(&folder.path().join("pages"), 1).unwrap();
+    let settings = Settings { dpi: 200, ..Settings::new(&folder.path().join("pages"), 1) };
+    let scanner = VirtualScanner::create(folder.path(), settings).unwrap();
+    let out = folder.path().join("out");
+    let mut args = hw_tests::terminal::feeder(1, &out);
+    args[4] = "flatbed".into();
+    let args: Vec<_> = args.iter().map(String::as_str).collect();
+    let said = hw_tests::terminal::station(&scanner, &args).unwrap();
+    assert_eq!(said.code, Some(2));
+    assert!(said.err.contains("--board") && said.err.contains("--without-interlocks"), "{}", said.err);
+    let said = hw_tests::terminal::station(&scanner, &[&args[..], &["--without-interlocks"]].concat()).unwrap();
+    assert_eq!(said.code, Some(0), "{} {}", said.out, said.err);
+    assert!(said.err.contains("WITHOUT interlocks") && said.out.contains("NONE"), "{} {}", said.out, said.err);
+    let page = std::fs::read(out.join("1/1-1-1/volume-0001/0001.jpg")).unwrap();
+    assert!(String::from_utf8_lossy(&page).contains("scanned without interlocks"), "the file itself says so");
+}
