@@ -8,7 +8,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 BUILD_PACKAGES := gcc cmake make nasm
 RUN_PACKAGES := libsane1
 RIG_PACKAGES := sane-utils nut-server mosquitto-clients
-TEST_PACKAGES := $(RIG_PACKAGES) chromium chromium-driver python3 python3-pip libimage-exiftool-perl libtiff-tools curl
+TEST_PACKAGES := $(RIG_PACKAGES) chromium chromium-driver python3 python3-paho-mqtt libimage-exiftool-perl libtiff-tools curl
 
 # Installs what is missing, and asks for nothing when nothing is.
 define install

@@ -16,10 +16,13 @@ use std::{
 use virtual_scanner::desk::Settings;
 
 /// The two small batches: name, and volumes with their pages.
-const BATCHES: [(&str, &[(&str, &str, u32)]); 2] = [
+const BATCHES: [(&str, &[Volume]); 2] = [
     ("1/1-6-1", &[("1997-民-0014-0025", "民政局文件", 3), ("1997-民-0014-0026", "婚姻登记", 2)]),
     ("1/1-6-2", &[("1998-土-0003-0107", "土地登记", 4)]),
 ];
+/// Archival code, title, pages.
+type Volume = (&'static str, &'static str, u32);
+
 const STATION: &str = "desk-1";
 /// The page of the first batch, counted from 0, that lies askew, and by how much.
 const ASKEW: (usize, f64) = (1, 5.0);
@@ -154,9 +157,8 @@ fn scan(operator: &Operator<'_>, batch: &str, volumes: &[(&str, &str, u32)], fir
 #[allow(clippy::print_stdout)]
 fn report(station: &Station, supervisor: &Supervisor) -> anyhow::Result<bool> {
     let expected: u32 = BATCHES.iter().flat_map(|(_, volumes)| volumes.iter().map(|v| v.2)).sum();
-    let stored = || -> anyhow::Result<usize> {
-        Ok(BATCHES.iter().map(|(b, _)| Ok(supervisor.pages(STATION, b)?.len())).sum::<anyhow::Result<usize>>()?)
-    };
+    let stored =
+        || -> anyhow::Result<usize> { BATCHES.iter().map(|(b, _)| Ok(supervisor.pages(STATION, b)?.len())).sum() };
     crate::process::wait("the supervisor to have every page", || Ok((stored()? == expected as usize).then_some(())))?;
     println!(
         "\n{:<10} {:>8} {:>6} {:>10} {:>6} {:>6} {:>16}  agree",

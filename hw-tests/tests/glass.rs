@@ -1,5 +1,7 @@
 //! Pages from the glass: the interlock decides, the operator's page says why.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout)] // a story that cannot go on has failed
+
 use hw_tests::{
     board::EmulatedBoard,
     pages,

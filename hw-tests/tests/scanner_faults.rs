@@ -1,6 +1,8 @@
 //! What a scanner can do wrong in the middle of a batch. Every time: the pages before are kept, the page is not, the reason
 //! is said, and the same command goes on where it stopped.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout)] // a story that cannot go on has failed
+
 use hw_tests::{
     pages,
     scanner::VirtualScanner,

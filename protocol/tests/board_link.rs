@@ -1,5 +1,7 @@
 //! The board link: golden bytes of version 1, the largest frame, and hostile bytes.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout)] // a story that cannot go on has failed
+
 use platen_protocol::board::*;
 use proptest::prelude::*;
 use std::{fs, path::PathBuf};

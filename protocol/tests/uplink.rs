@@ -1,5 +1,7 @@
 //! The uplink: golden messages of version 1, topics, and hostile bytes.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout)] // a story that cannot go on has failed
+
 use jiff::Timestamp;
 use platen_protocol::uplink::*;
 use proptest::prelude::*;

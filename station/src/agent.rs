@@ -5,7 +5,7 @@ mod picture;
 
 use crate::{
     batch::{
-        PageId, Plan,
+        BatchName, PageId, Plan,
         machine::{Guard, Input, Machine, Output, Refused},
         sheet,
         store::{Journal, StoreError},
@@ -55,12 +55,17 @@ pub(crate) enum Wish {
 pub(crate) enum No {
     /// What the operator has to do first.
     Held(Vec<Trouble>),
+    /// Every page of the batch is there already.
+    Complete(BatchName),
     /// In plain words.
     Because(String),
 }
 
 /// A wish and where the answer goes.
 pub(crate) type Command = (Wish, oneshot::Sender<Result<(), No>>);
+
+/// Pages that the pipeline has done with, by attempt.
+type Finished = mpsc::UnboundedReceiver<(u32, Result<Made, KeepError>)>;
 
 /// What a terminal tells its user.
 #[derive(Debug, Clone)]
@@ -129,12 +134,7 @@ struct Pass {
 }
 
 impl Agent {
-    pub(crate) fn new(
-        config: Config,
-        journal: Journal,
-        out: Outlets,
-        first_attempt: u32,
-    ) -> (Self, mpsc::UnboundedReceiver<(u32, Result<Made, KeepError>)>) {
+    pub(crate) fn new(config: Config, journal: Journal, out: Outlets, first_attempt: u32) -> (Self, Finished) {
         let (results, finished) = mpsc::unbounded_channel();
         let machine = Machine::new(config.context.settings.source, config.guard, first_attempt);
         let agent = Self {
@@ -158,11 +158,7 @@ impl Agent {
     }
 
     /// Runs until the operator's channel closes.
-    pub(crate) async fn run(
-        mut self,
-        mut inlets: Inlets,
-        mut finished: mpsc::UnboundedReceiver<(u32, Result<Made, KeepError>)>,
-    ) {
+    pub(crate) async fn run(mut self, mut inlets: Inlets, mut finished: Finished) {
         self.settle();
         loop {
             let now = Instant::now();
@@ -246,7 +242,7 @@ impl Agent {
             return Err(No::Because("a batch is open already".into()));
         }
         if self.journal.is_complete(&plan.batch).map_err(|e| because(&e))? {
-            return Err(No::Because(format!("batch {} is complete already", plan.batch)));
+            return Err(No::Complete(plan.batch));
         }
         let kept = block_in_place(|| -> Result<u32, No> {
             let context = &self.config.context;

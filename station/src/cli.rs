@@ -91,7 +91,7 @@ async fn serve(file: &std::path::Path) -> anyhow::Result<i32> {
         .await
         .with_context(|| format!("console.listen = {listen}: the operator's page cannot be served there"))?;
     let plans = config.station.plans.clone();
-    let running = wiring::start(parts(config))?;
+    let mut running = wiring::start(parts(config))?;
     println!("operator's page: http://{}/", listener.local_addr()?);
     let console = console::Console {
         commands: running.commands.clone(),
@@ -99,23 +99,24 @@ async fn serve(file: &std::path::Path) -> anyhow::Result<i32> {
         preview: running.preview.clone(),
         plans,
     };
-    let mut notes = running.notes;
-    tokio::spawn(async move {
-        while let Some(note) = notes.recv().await {
-            tracing::info!(?note);
-        }
-    });
     // Streams never end by themselves, so the server is dropped, not drained.
     let mut stop = signal(SignalKind::terminate())?;
     tokio::select! {
         served = axum::serve(listener, console::router(console)) => served?,
         _ = stop.recv() => {}
         _ = tokio::signal::ctrl_c() => {}
+        () = log(&mut running.notes) => {}
     }
-    drop(running.commands);
     // What is under way is either in the journal or asked for again at the next start.
-    let _ = tokio::time::timeout(Duration::from_secs(2), running.agent).await;
+    running.stop(Duration::from_secs(2)).await;
     Ok(0)
+}
+
+/// What a terminal would say goes into the log.
+async fn log(notes: &mut tokio::sync::mpsc::UnboundedReceiver<crate::agent::Note>) {
+    while let Some(note) = notes.recv().await {
+        tracing::info!(?note);
+    }
 }
 
 fn parts(config: config::Config) -> wiring::Parts {

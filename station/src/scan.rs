@@ -150,6 +150,7 @@ struct Tally {
     sheet: Option<PathBuf>,
 }
 
+#[allow(clippy::print_stdout)] // its output is what the user asked for
 pub(crate) async fn run(args: Args) -> anyhow::Result<i32> {
     if args.source == Source::Flatbed && args.board.is_none() && !args.without_interlocks {
         bail!(
@@ -162,7 +163,16 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<i32> {
     std::fs::create_dir_all(&args.out).with_context(|| format!("--out {}: cannot be made", args.out.display()))?;
     let start_by = args.start_by();
     let mut running = wiring::start(args.parts())?;
-    ask(&running, Wish::Open(plan.clone())).await.map_err(|no| anyhow::anyhow!("{}", plainly(&no)))?;
+    match ask(&running, Wish::Open(plan.clone())).await {
+        Ok(()) => {}
+        Err(No::Complete(batch)) => {
+            // A run that was killed at its very end may have left reports.
+            running.stop(DELIVER).await;
+            println!("batch {batch} is complete already: {}", args.out.join(batch.folder()).display());
+            return Ok(0);
+        }
+        Err(no) => bail!(plainly(&no)),
+    }
     if args.without_interlocks && args.source == Source::Flatbed {
         eprintln!("WARNING: scanning WITHOUT interlocks. Every page of this run is marked so.");
     }
@@ -171,11 +181,8 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<i32> {
     let bar = progress_bar(plan.expected());
     let tally = scan(&mut running, start_by, &bar).await?;
     bar.finish_and_clear();
-    deliver(&mut running).await;
     let view = running.view.borrow().clone();
-    let waiting = running.network.borrow().waiting;
-    drop(running.commands);
-    running.agent.await?;
+    let waiting = running.stop(DELIVER).await;
     Ok(summary(&args, &plan, &tally, view.as_ref(), waiting, began.elapsed()))
 }
 
@@ -317,22 +324,11 @@ async fn ask(running: &Running, wish: Wish) -> Result<(), No> {
 fn plainly(no: &No) -> String {
     match no {
         No::Because(why) => why.clone(),
+        No::Complete(batch) => format!("batch {batch} is complete already"),
         No::Held(holds) => {
             holds.iter().map(|h| format!("{}: {}", h.text.en, h.action.en)).collect::<Vec<_>>().join("; ")
         }
     }
-}
-
-/// Gives the supervisor a moment to take what is still on its way; what it does not take waits for the next run.
-async fn deliver(running: &mut Running) {
-    let _ = tokio::time::timeout(DELIVER, async {
-        while running.network.borrow_and_update().waiting > 0 {
-            if running.network.changed().await.is_err() {
-                return;
-            }
-        }
-    })
-    .await;
 }
 
 #[allow(clippy::print_stdout)] // its output is what the user asked for

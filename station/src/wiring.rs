@@ -30,7 +30,11 @@ use std::{
     path::PathBuf,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
-use tokio::sync::{mpsc, watch};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinHandle,
+    time::timeout,
+};
 
 /// What a station is made of.
 #[derive(Debug, Clone)]
@@ -57,9 +61,11 @@ pub(crate) struct Running {
     pub(crate) view: watch::Receiver<Option<View>>,
     pub(crate) preview: watch::Receiver<Preview>,
     pub(crate) notes: mpsc::UnboundedReceiver<Note>,
-    pub(crate) network: watch::Receiver<Network>,
+    network: watch::Receiver<Network>,
     /// Ends when `commands` is dropped.
-    pub(crate) agent: tokio::task::JoinHandle<()>,
+    agent: JoinHandle<()>,
+    /// Ends after the agent, when everything is delivered.
+    delivery: Option<JoinHandle<()>>,
     /// Held for as long as the station runs: two programs must not number pages in one journal.
     _lock: File,
 }
@@ -102,14 +108,15 @@ pub(crate) fn start(parts: Parts) -> anyhow::Result<Running> {
                 software: SOFTWARE,
             };
             let (wake, wakes) = mpsc::channel(256);
-            tokio::spawn(async move {
+            let task = tokio::spawn(async move {
                 if let Err(error) = mqtt::run(config, spool, wakes, network_in).await {
                     tracing::error!(%error, "the outbox has stopped; events wait in the journal");
                 }
             });
-            Some(wake)
+            Some((wake, task))
         }
     };
+    let (outbox, delivery) = outbox.unzip();
 
     let guard = match (parts.settings.source, &parts.board) {
         (Source::Adf | Source::Duplex, _) => Guard::Scanner,
@@ -141,7 +148,23 @@ pub(crate) fn start(parts: Parts) -> anyhow::Result<Running> {
     let (agent, finished) = Agent::new(config, journal, outlets, first_attempt());
     let inlets = Inlets { commands, scanner, board, power, network: network.clone() };
     let agent = tokio::spawn(agent.run(inlets, finished));
-    Ok(Running { commands: command_in, view, preview, notes, network, agent, _lock: lock })
+    Ok(Running { commands: command_in, view, preview, notes, network, agent, delivery, _lock: lock })
+}
+
+impl Running {
+    /// Stops, and gives the supervisor some time to take what is still on its way; what it does not take waits for the
+    /// next run. Answers how many events that are.
+    pub(crate) async fn stop(self, patience: Duration) -> u64 {
+        drop(self.commands);
+        let all = async {
+            let _ = self.agent.await;
+            if let Some(delivery) = self.delivery {
+                let _ = delivery.await;
+            }
+        };
+        let _ = timeout(patience, all).await;
+        self.network.borrow().waiting
+    }
 }
 
 /// Attempts are numbered from a new start at each run, so that the board's latch never knows a number of this run from

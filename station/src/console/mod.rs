@@ -146,6 +146,10 @@ async fn wish(console: &Console, wish: Wish) -> Response {
         (Ok(()), Ok(Err(No::Held(refused)))) => {
             (StatusCode::CONFLICT, Json(json!({ "refused": refused }))).into_response()
         }
+        (Ok(()), Ok(Err(No::Complete(batch)))) => {
+            let error = format!("batch {batch} is complete already");
+            (StatusCode::CONFLICT, Json(json!({ "error": error }))).into_response()
+        }
         (Ok(()), Ok(Err(No::Because(error)))) => {
             (StatusCode::CONFLICT, Json(json!({ "error": error }))).into_response()
         }

@@ -57,7 +57,7 @@ pub(crate) struct Network {
     pub(crate) waiting: u64,
 }
 
-/// Runs until the agent drops its end.
+/// Runs until the agent has dropped its end and everything is delivered.
 pub(crate) async fn run(
     config: Config,
     mut spool: Spool,
@@ -147,7 +147,7 @@ impl Session<'_> {
     ) -> Result<End, SpoolError> {
         let mut beat = interval(HEARTBEAT);
         let mut turn = interval(Duration::from_secs(1));
-        let mut connected = false;
+        let (mut connected, mut draining) = (false, false);
         loop {
             tokio::select! {
                 arrival = inbox.recv() => match arrival {
@@ -168,8 +168,11 @@ impl Session<'_> {
                     }
                     Some(Ok(_)) => {}
                 },
-                wake = wakes.recv() => match wake {
-                    None => return Ok(End::Stop),
+                wake = wakes.recv(), if !draining => match wake {
+                    None => {
+                        draining = true;
+                        block_in_place(|| spool.copy_from(journal))?;
+                    }
                     Some(Wake::Events) => block_in_place(|| spool.copy_from(journal))?,
                     Some(Wake::Reading(reading)) if connected => self.tell_reading(reading),
                     Some(Wake::Reading(_)) => {}
@@ -185,6 +188,9 @@ impl Session<'_> {
             }
             let now = Network { connected, waiting: spool.waiting()? };
             network.send_if_modified(|old| std::mem::replace(old, now) != now);
+            if draining && now.waiting == 0 {
+                return Ok(End::Stop);
+            }
         }
     }
 

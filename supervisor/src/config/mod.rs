@@ -123,7 +123,7 @@ impl Config {
         }
         self.endpoint()?;
         for (key, [low, high]) in [("celsius", self.rooms.celsius), ("humidity", self.rooms.humidity)] {
-            if !(low < high) {
+            if low.is_nan() || high.is_nan() || low >= high {
                 bail!("rooms.{key} = [{low}, {high}]: the lower limit must be below the upper one");
             }
         }

@@ -1,0 +1,262 @@
+//! From the desk to the wall screen: what is reported arrives once, also when the supervisor dies; strangers can read it;
+//! and a page in a real browser shows it.
+
+#![allow(clippy::unwrap_used, clippy::print_stdout)] // a story that cannot go on has failed
+
+use hw_tests::{
+    board::EmulatedBoard,
+    pages,
+    process::{Process, wait},
+    scanner::VirtualScanner,
+    station::{Operator, Setup, Station},
+    supervisor::Supervisor,
+    terminal::run,
+    ups::Ups,
+};
+use serde_json::{Value, json};
+use std::{fs, path::Path, process::Command};
+use tempfile::TempDir;
+use virtual_scanner::desk::Settings;
+
+const BATCH: &str = "2/2-1-1";
+
+struct House {
+    folder: TempDir,
+    supervisor: Supervisor,
+    scanner: VirtualScanner,
+    board: EmulatedBoard,
+    ups: Ups,
+    station: Station,
+}
+
+/// A supervisor, and a desk with a UPS and a plan of `pages` pages in two volumes.
+fn house(pages: u32) -> House {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    pages::write_numbered(&path.join("pages"), pages).unwrap();
+    let supervisor = Supervisor::start(&path.join("supervisor"), 0, 0).unwrap();
+    let settings = Settings { dpi: 200, ..Settings::new(&path.join("pages"), pages) };
+    let scanner = VirtualScanner::create(path, settings).unwrap();
+    let board = EmulatedBoard::plug_in(&path.join("board")).unwrap();
+    let ups = Ups::start(&path.join("nut")).unwrap();
+    let setup = Setup {
+        board: Some(board.path().into()),
+        ups: Some(ups.address.clone()),
+        broker: Some(supervisor.broker.clone()),
+        ..Setup::flatbed("desk-7")
+    };
+    let station = Station::start(path, &scanner, &setup).unwrap();
+    station.plan(BATCH, &[("A-1", "One", 1), ("A-2", "Two", pages - 1)]).unwrap();
+    station.open(BATCH).unwrap();
+    House { folder, supervisor, scanner, board, ups, station }
+}
+
+impl House {
+    fn scan(&self, image: u32) {
+        let operator = Operator { station: &self.station, board: &self.board, desk: &self.scanner.desk };
+        operator.lay(image).unwrap();
+        operator.press_and_wait().unwrap();
+    }
+
+    fn shown(&self, what: &str, seen: impl Fn(&Value) -> bool) -> Value {
+        let found = wait(what, || Ok(Some(self.supervisor.snapshot()?).filter(|s| seen(s))));
+        found.unwrap_or_else(|e| panic!("{e:#}: {}", self.supervisor.snapshot().unwrap()))
+    }
+
+    /// Every event of the station, by number, from the supervisor's database.
+    fn events(&self) -> Vec<(u64, String)> {
+        let db = self.supervisor.database().unwrap();
+        let mut query = db.prepare("SELECT seq, type FROM event ORDER BY epoch, seq").unwrap();
+        let rows = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+        rows.map(Result::unwrap).collect()
+    }
+}
+
+#[test]
+fn a_batch_is_seen_live_with_its_room_and_its_power() {
+    let mut house = house(2);
+    house.scan(0);
+    let shown = house.shown("the first page", |s| s["stations"][0]["batch"]["pages"] == 1);
+    let batch = &shown["stations"][0]["batch"];
+    assert_eq!((&batch["batch"], &batch["expected"], &batch["operator"]), (&json!(BATCH), &json!(2), &json!("li-na")));
+    assert_eq!(batch["last_page"]["interlock"], "certified");
+    house.shown("the room", |s| s["rooms"][0]["celsius"] == 21.4 && s["rooms"][0]["power"]["state"] == "online");
+
+    house.board.climate(Ok((31_000, 71_000)));
+    let shown = house.shown("the hot room", |s| s["rooms"][0]["celsius_state"] == "high");
+    assert_eq!(shown["rooms"][0]["humidity_state"], "high");
+    let kinds: Vec<_> = shown["alarms"].as_array().unwrap().iter().map(|a| a["kind"].clone()).collect();
+    assert_eq!(kinds, ["room-temperature", "room-humidity"]);
+
+    house.ups.set("OB DISCHRG", 80.0).unwrap();
+    house.shown("the power alarm", |s| s["alarms"].as_array().is_some_and(|a| a.iter().any(|a| a["kind"] == "power")));
+    house.station.wait("the hold", |v| v["holds"][0]["name"] == "on-battery").unwrap();
+    assert_eq!(house.station.ask("start", &json!({})).unwrap().0, 409, "no start on battery");
+    house.ups.set("OL", 80.0).unwrap();
+    house.station.wait("mains", |v| v["holds"] == json!([])).unwrap();
+
+    house.scan(1);
+    house.shown("completion", |s| s["batches"][0]["completed"] == true);
+    house.station.kill_and_restart(&house.scanner).unwrap();
+    house.shown("the station's return", |s| s["stations"][0]["online"] == true);
+}
+
+#[test]
+fn events_arrive_once_and_in_order_although_supervisor_and_station_are_killed() {
+    let mut house = house(6);
+    house.scan(0);
+    house.supervisor.kill_and_restart().unwrap();
+    house.scan(1);
+    house.station.kill_and_restart(&house.scanner).unwrap();
+    house.station.open(BATCH).unwrap();
+    house.scan(2);
+    house.supervisor.stop().unwrap();
+    house.scan(3);
+    house.scan(4);
+    house.station.wait("the page to say that nobody listens", |v| v["network"]["connected"] == false).unwrap();
+    house.supervisor.kill_and_restart().unwrap();
+    house.scan(5);
+    house.shown("completion", |s| s["batches"][0]["completed"] == true);
+    let events = house.events();
+    let numbers: Vec<_> = events.iter().map(|e| e.0).collect();
+    assert_eq!(numbers, (1..=events.len() as u64).collect::<Vec<_>>());
+    assert_eq!(events.iter().filter(|e| e.1 == "platen.page.accepted").count(), 6);
+    let told: Vec<_> = house.supervisor.pages("desk-7", BATCH).unwrap().into_iter().map(|p| p.2).collect();
+    let kept: Vec<_> = house.station.journal(BATCH).unwrap().into_iter().map(|p| p.1).collect();
+    assert_eq!(told, kept);
+}
+
+#[test]
+fn a_station_that_is_gone_is_shown_as_gone() {
+    let mut house = house(2);
+    house.shown("the station", |s| s["stations"][0]["online"] == true);
+    house.station.kill_and_restart(&house.scanner).unwrap();
+    house.shown("the station", |s| s["stations"][0]["online"] == true);
+    // The broker publishes the will of a connection that died.
+    let log = house.folder.path().join("will.log");
+    let _listener = listen(&house, "state", &log);
+    drop(std::mem::replace(&mut house.station, station_elsewhere(&house)));
+    let will = wait("the will", || {
+        let text = fs::read_to_string(&log)?;
+        Ok(text.lines().find(|l| l.contains("desk-7") && l.contains("\"online\":false")).map(str::to_owned))
+    });
+    will.unwrap();
+    house.shown("the alarm", |s| {
+        s["alarms"]
+            .as_array()
+            .is_some_and(|a| a.iter().any(|a| a["kind"] == "station-offline" && a["station"] == "desk-7"))
+    });
+}
+
+fn station_elsewhere(house: &House) -> Station {
+    let folder = house.folder.path().join("elsewhere");
+    let setup = Setup { source: "adf".into(), ..Setup::flatbed("desk-8") };
+    Station::start(&folder, &house.scanner, &setup).unwrap()
+}
+
+/// A client that is not ours, listening on one channel of all stations.
+fn listen(house: &House, channel: &str, log: &Path) -> Process {
+    let port = house.supervisor.broker_v3.port().to_string();
+    let mut command = Command::new("mosquitto_sub");
+    command.args(["-h", "127.0.0.1", "-p", &port, "-v", "-t", &format!("platen/v1/+/+/{channel}")]);
+    let listener = Process::start(&mut command, log).unwrap();
+    // The retained state proves that it is subscribed; other channels have nothing retained.
+    if channel == "state" {
+        wait("the retained state", || Ok(fs::read_to_string(log)?.contains("online").then_some(()))).unwrap();
+    }
+    listener
+}
+
+#[test]
+fn strangers_can_read_what_is_said() {
+    let house = house(2);
+    let (mosquitto, python) = (house.folder.path().join("mosquitto.log"), house.folder.path().join("python.log"));
+    let _mosquitto = listen(&house, "#", &mosquitto);
+    wait("mosquitto_sub", || Ok(fs::read_to_string(&mosquitto)?.contains("/state").then_some(()))).unwrap();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/listen.py");
+    let port = house.supervisor.broker.rsplit(':').next().unwrap();
+    let mut command = Command::new("/usr/bin/python3");
+    let _python = Process::start(command.arg(script).arg(port), &python).unwrap();
+    wait("the Python client", || Ok(fs::read_to_string(&python)?.contains("subscribed").then_some(())))
+        .unwrap_or_else(|e| panic!("{e:#}: {}", fs::read_to_string(&python).unwrap()));
+    house.scan(0);
+    let line = wait("the page", || {
+        let text = fs::read_to_string(&mosquitto)?;
+        Ok(text.lines().find(|l| l.contains("platen.page.accepted")).map(str::to_owned))
+    });
+    let line = line.unwrap();
+    let (topic, json) = line.split_once(' ').unwrap();
+    assert_eq!(topic, "platen/v1/rig/desk-7/event");
+    let message: Value = serde_json::from_str(json).unwrap();
+    assert_eq!((&message["specversion"], &message["source"]), (&json!("1.0"), &json!("/rig/desk-7")));
+    assert_eq!((&message["data"]["volume"], &message["data"]["number"]), (&json!("A-1"), &json!(1)));
+    wait("Python to read the page", || {
+        Ok(fs::read_to_string(&python)?
+            .contains("desk-7: page 1 of A-1, turned +0.00 degrees, certified")
+            .then_some(()))
+    })
+    .unwrap_or_else(|e| panic!("{e:#}: {}", fs::read_to_string(&python).unwrap()));
+}
+
+/// What a browser shows of a page after its scripts have run.
+fn browse(url: &str, folder: &Path) -> String {
+    let mut command = Command::new("chromium");
+    command
+        .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--lang=en"])
+        .args(["--disable-background-networking", "--disable-component-update", "--disable-sync", "--dump-dom"])
+        .args(["--window-size=1600,1000", "--virtual-time-budget=6000"])
+        .arg(format!("--user-data-dir={}", folder.display()))
+        .arg(url);
+    let said = run(&mut command).unwrap();
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    said.out
+}
+
+/// The text inside the element with this test id.
+fn text_of(dom: &str, id: &str) -> String {
+    let from = dom.find(&format!("data-testid=\"{id}\"")).unwrap_or_else(|| panic!("no {id} in {dom}"));
+    let element = &dom[from..];
+    let start = element.find('>').unwrap() + 1;
+    let mut text = String::new();
+    let mut inside = false;
+    for c in element[start..].chars().take(1_500) {
+        match c {
+            '<' => inside = true,
+            '>' => inside = false,
+            c if !inside => text.push(c),
+            _ => {}
+        }
+    }
+    text
+}
+
+#[test]
+fn a_browser_shows_the_batch_to_the_operator_and_to_the_supervisor() {
+    let house = house(2);
+    house.scan(0);
+    house.shown("the room and the page", |s| s["rooms"][0]["celsius"] == 21.4 && s["batches"][0]["pages"] == 1);
+    let dom = browse(&format!("{}/", house.station.url), &house.folder.path().join("chrome-1"));
+    assert!(text_of(&dom, "next-page").contains("A-2"), "{}", text_of(&dom, "next-page"));
+    assert!(text_of(&dom, "batch-progress").trim_start().starts_with("1 / 2"), "{}", text_of(&dom, "batch-progress"));
+    let dom = browse(&format!("{}/#/", house.supervisor.url), &house.folder.path().join("chrome-2"));
+    assert!(text_of(&dom, "station-card").contains("desk-7"), "{}", text_of(&dom, "station-card"));
+    assert!(text_of(&dom, "batch-progress").trim_start().starts_with("1 / 2"), "{}", text_of(&dom, "batch-progress"));
+    let dom = browse(&format!("{}/#/rooms", house.supervisor.url), &house.folder.path().join("chrome-3"));
+    assert!(text_of(&dom, "celsius").contains("21.4"), "{}", text_of(&dom, "celsius"));
+}
+
+#[test]
+fn a_page_of_another_site_cannot_press_start() {
+    let house = house(2);
+    let agent = ureq::Agent::config_builder().http_status_as_error(false).build().new_agent();
+    let answer = agent.post(format!("{}/api/start", house.station.url)).send("{}").unwrap();
+    assert_eq!(answer.status(), 403);
+    for (body, says) in [
+        (json!({ "batch": "9/9-9-9" }), "there is no plan 9/9-9-9.csv"),
+        (json!({ "batch": "../etc" }), "begins with a dot"),
+        (json!({ "batches": 1 }), "unknown field"),
+    ] {
+        let (status, answer) = house.station.ask("open", &body).unwrap();
+        assert!(status == 400 && answer["error"].as_str().unwrap().contains(says), "{status} {answer}");
+    }
+}
