@@ -105,6 +105,11 @@ impl Station {
         Process::start(&mut command, &folder.join("station.log"))
     }
 
+    /// Kills it with SIGKILL.
+    pub fn kill(&mut self) {
+        self.process.kill();
+    }
+
     /// Kills it with SIGKILL and starts it again.
     pub fn kill_and_restart(&mut self, scanner: &VirtualScanner) -> anyhow::Result<()> {
         self.process.kill();

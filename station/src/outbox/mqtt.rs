@@ -257,7 +257,7 @@ impl Session<'_> {
             },
             Channel::Command => match parse::<Command>(payload) {
                 Ok(Command::Resend { epoch, seq }) if epoch == spool.epoch() => {
-                    self.sent = self.sent.min(seq.saturating_sub(1))
+                    self.sent = self.sent.min(seq.saturating_sub(1));
                 }
                 Ok(Command::Resend { .. }) => {}
                 Err(error) => tracing::warn!(%error, "a bad command"),
