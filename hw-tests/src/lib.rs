@@ -2,6 +2,7 @@
 
 pub mod bench;
 pub mod board;
+pub mod browser;
 pub mod demo;
 pub mod pages;
 pub mod process;

@@ -5,12 +5,12 @@
 
 use hw_tests::{
     board::EmulatedBoard,
+    browser::Browser,
     pages,
     process::{Process, wait},
     scanner::VirtualScanner,
     station::{Operator, Setup, Station},
     supervisor::Supervisor,
-    terminal::run,
     ups::Ups,
 };
 use serde_json::{Value, json};
@@ -190,51 +190,29 @@ fn strangers_can_read_what_is_said() {
     .unwrap_or_else(|e| panic!("{e:#}: {}", fs::read_to_string(&python).unwrap()));
 }
 
-/// What a browser shows of a page after its scripts have run.
-fn browse(url: &str, folder: &Path) -> String {
-    let mut command = Command::new("chromium");
-    command
-        .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--lang=en"])
-        .args(["--disable-background-networking", "--disable-component-update", "--disable-sync", "--dump-dom"])
-        .args(["--window-size=1600,1000", "--virtual-time-budget=6000"])
-        .arg(format!("--user-data-dir={}", folder.display()))
-        .arg(url);
-    let said = run(&mut command).unwrap();
-    assert_eq!(said.code, Some(0), "{}", said.err);
-    said.out
-}
-
-/// The text inside the element with this test id.
-fn text_of(dom: &str, id: &str) -> String {
-    let from = dom.find(&format!("data-testid=\"{id}\"")).unwrap_or_else(|| panic!("no {id} in {dom}"));
-    let element = &dom[from..];
-    let start = element.find('>').unwrap() + 1;
-    let mut text = String::new();
-    let mut inside = false;
-    for c in element[start..].chars().take(1_500) {
-        match c {
-            '<' => inside = true,
-            '>' => inside = false,
-            c if !inside => text.push(c),
-            _ => {}
-        }
-    }
-    text
-}
-
 #[test]
-fn a_browser_shows_the_batch_to_the_operator_and_to_the_supervisor() {
+fn a_browser_shows_the_batch_to_the_operator_who_starts_by_key_and_to_the_supervisor() {
     let house = house(2);
-    house.scan(0);
-    house.shown("the room and the page", |s| s["rooms"][0]["celsius"] == 21.4 && s["batches"][0]["pages"] == 1);
-    let dom = browse(&format!("{}/", house.station.url), &house.folder.path().join("chrome-1"));
-    assert!(text_of(&dom, "next-page").contains("A-2"), "{}", text_of(&dom, "next-page"));
-    assert!(text_of(&dom, "batch-progress").trim_start().starts_with("1 / 2"), "{}", text_of(&dom, "batch-progress"));
-    let dom = browse(&format!("{}/#/", house.supervisor.url), &house.folder.path().join("chrome-2"));
-    assert!(text_of(&dom, "station-card").contains("desk-7"), "{}", text_of(&dom, "station-card"));
-    assert!(text_of(&dom, "batch-progress").trim_start().starts_with("1 / 2"), "{}", text_of(&dom, "batch-progress"));
-    let dom = browse(&format!("{}/#/rooms", house.supervisor.url), &house.folder.path().join("chrome-3"));
-    assert!(text_of(&dom, "celsius").contains("21.4"), "{}", text_of(&dom, "celsius"));
+    let browser = Browser::open(&house.folder.path().join("browser"), (1600, 1000), "en").unwrap();
+    browser.go(&format!("{}/", house.station.url)).unwrap();
+    browser.wait_for("next-page", "A-1").unwrap();
+    house.board.lid(false);
+    browser.wait_for("holds", "the lid is open").unwrap();
+    browser.press("l").unwrap();
+    browser.wait_for("holds", "盖板未合上").unwrap();
+    let operator = Operator { station: &house.station, board: &house.board, desk: &house.scanner.desk };
+    operator.lay(0).unwrap();
+    wait("the page to show that nothing stands in the way", || Ok(browser.text("holds")?.is_none().then_some(())))
+        .unwrap();
+    browser.press(" ").unwrap();
+    browser.wait_for("next-page", "A-2").unwrap();
+    browser.wait_for("batch-progress", "1 / 2").unwrap();
+
+    browser.go(&format!("{}/#/", house.supervisor.url)).unwrap();
+    browser.wait_for("station-card", "desk-7").unwrap();
+    browser.wait_for("batch-progress", "1 / 2").unwrap();
+    browser.go(&format!("{}/#/rooms", house.supervisor.url)).unwrap();
+    browser.wait_for("celsius", "21.4").unwrap();
 }
 
 #[test]
