@@ -104,7 +104,6 @@ pub(crate) fn make(job: &Job, context: &Context) -> Result<Made, KeepError> {
     } else {
         encode::jpeg(&image, context.quality, &metadata)?
     };
-    let master_sha256 = hex(&Sha256::digest(view.bytes()));
     write_synced(&moves[0].0, |out| Ok(out.write_all(&bytes)?))?;
     write_synced(&moves[1].0, |out| encode::tiff(out, &view, &metadata))?;
 
@@ -138,7 +137,6 @@ pub(crate) fn make(job: &Job, context: &Context) -> Result<Made, KeepError> {
         },
         "certificate": job.certificate,
         "steps": metadata.steps,
-        "pixels_sha256": master_sha256,
     });
     let kept = KeptPage { page: job.page, master, record, event };
     Ok(Made { kept, preview, moves })

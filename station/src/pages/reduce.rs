@@ -1,6 +1,7 @@
 //! Reduction by whole factors: the mean of a box of pixels, as luma.
 
 use super::geometry::{Grey, View, unpack_lineart};
+use multiversion::multiversion;
 use platen_protocol::uplink::ColourMode;
 
 /// Reduces a page to about `dpi` (never enlarging it).
@@ -28,9 +29,7 @@ fn by(page: &View<'_>, factor: usize) -> Grey {
                 unpack_lineart(row, &mut bits);
                 row = &bits;
             }
-            for (sum, &v) in sums.iter_mut().zip(row) {
-                *sum += u16::from(v);
-            }
+            add_row(&mut sums, row);
         }
         if bands == 3 {
             data.extend(sums.chunks_exact(3 * factor).take(width).map(|cell| {
@@ -51,6 +50,13 @@ fn by(page: &View<'_>, factor: usize) -> Grey {
         }
     }
     Grey { width, height, dpi: page.dpi as f32 / factor as f32, data }
+}
+
+#[multiversion(targets("x86_64+avx2", "x86_64+avx512f+avx512bw+avx512vl"))]
+fn add_row(sums: &mut [u16], row: &[u8]) {
+    for (sum, &v) in sums.iter_mut().zip(row) {
+        *sum += u16::from(v);
+    }
 }
 
 /// Halves a grey picture.

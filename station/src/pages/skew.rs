@@ -5,6 +5,7 @@
 //! on the picture at full resolution. Method and figures: `imaging.md`.
 
 use super::{geometry::Grey, ink::InkMap};
+use multiversion::multiversion;
 
 /// The fine search works at this resolution, the coarse one at half of it.
 pub(crate) const FINE_DPI: u32 = 150;
@@ -215,10 +216,16 @@ impl Strips {
                 continue;
             };
             let strip = &self.data[s * room + from..][..=self.len];
-            for ((p, a), b) in profile.iter_mut().zip(strip).zip(&strip[1..]) {
-                *p += (1.0 - part) * a + part * b;
-            }
+            add_shifted(profile, strip, part);
         }
+    }
+}
+
+/// Adds a strip, shifted by a part of a pixel.
+#[multiversion(targets("x86_64+avx2+fma", "x86_64+avx512f+avx512vl"))]
+fn add_shifted(profile: &mut [f32], strip: &[f32], part: f32) {
+    for ((p, a), b) in profile.iter_mut().zip(strip).zip(&strip[1..]) {
+        *p += (1.0 - part) * a + part * b;
     }
 }
 

@@ -8,6 +8,7 @@ use super::{
     geometry::{Image, View, unpack_lineart},
     ink, reduce,
 };
+use multiversion::multiversion;
 use platen_protocol::uplink::ColourMode;
 
 /// Fixed point of the weights: products stay within 16 bits.
@@ -75,7 +76,7 @@ fn turn_bands<const BANDS: usize>(page: &View<'_>, degrees: f64, fill: [u8; BAND
         let mut i = 0;
         while i < width {
             let (sx, sy) = (x0 + i as f64 * cos, y0 + i as f64 * sin);
-            let (col, row) = (sx.floor(), sy.floor());
+            let (col, row) = (floor(sx), floor(sy));
             let run = run_length(sx - col, sy - row, sin, cos).min(width - i);
             let out = &mut out[i * BANDS..(i + run) * BANDS];
             i += run;
@@ -96,17 +97,24 @@ fn turn_bands<const BANDS: usize>(page: &View<'_>, degrees: f64, fill: [u8; BAND
     Image { mode: page.mode, width, height, dpi: page.dpi, data }
 }
 
+/// As `f64::floor`, which is a call into the C library on processors without SSE4.1; page coordinates fit an `i32`.
+fn floor(x: f64) -> f64 {
+    let whole = f64::from(x as i32);
+    if whole > x { whole - 1.0 } else { whole }
+}
+
 /// Pixels until the source's row changes, or its column no longer advances by one a pixel.
 fn run_length(fx: f64, fy: f64, sin: f64, cos: f64) -> usize {
     let rows = match sin {
-        s if s > 0.0 => ((1.0 - fy) / s - 1e-9).floor() + 1.0,
-        s if s < 0.0 => (fy / -s + 1e-12).floor() + 1.0,
+        s if s > 0.0 => floor(((1.0 - fy) / s - 1e-9).min(1e6)) + 1.0,
+        s if s < 0.0 => floor((fy / -s + 1e-12).min(1e6)) + 1.0,
         _ => RUN as f64,
     };
-    let columns = if cos < 1.0 { (fx / (1.0 - cos) + 1e-12).floor() + 1.0 } else { RUN as f64 };
+    let columns = if cos < 1.0 { floor((fx / (1.0 - cos) + 1e-12).min(1e6)) + 1.0 } else { RUN as f64 };
     (rows.min(columns) as usize).clamp(1, RUN)
 }
 
+#[multiversion(targets("x86_64+avx2", "x86_64+avx512f+avx512bw+avx512vl"))]
 fn blend<const BANDS: usize>(out: &mut [u8], upper: &[u8], lower: &[u8], across: u16, down: u16, ramp: &[u16]) {
     let n = out.len();
     let (a, a1, b, b1) = (&upper[..n], &upper[BANDS..][..n], &lower[..n], &lower[BANDS..][..n]);
