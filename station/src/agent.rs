@@ -64,8 +64,16 @@ pub(crate) enum No {
 /// A wish and where the answer goes.
 pub(crate) type Command = (Wish, oneshot::Sender<Result<(), No>>);
 
-/// Pages that the pipeline has done with, by attempt.
-type Finished = mpsc::UnboundedReceiver<(u32, Result<Made, KeepError>)>;
+/// What the blocking pool has done, by attempt.
+#[derive(Debug)]
+pub(crate) enum Done {
+    /// The page's files lie under temporary names.
+    Made(Result<Made, KeepError>),
+    /// They have their names.
+    Placed(Made, Result<(), KeepError>),
+}
+
+type Finished = mpsc::UnboundedReceiver<(u32, Done)>;
 
 /// What a terminal tells its user.
 #[derive(Debug, Clone)]
@@ -115,7 +123,7 @@ pub(crate) struct Agent {
     /// Passes by attempt, from their start to their end.
     passes: HashMap<u32, Pass>,
     made: HashMap<u32, Made>,
-    results: mpsc::UnboundedSender<(u32, Result<Made, KeepError>)>,
+    results: mpsc::UnboundedSender<(u32, Done)>,
     taken: Option<Taken>,
     progress: Option<f64>,
     room: Option<(f64, f64, Instant)>,
@@ -177,7 +185,10 @@ impl Agent {
                 Some(event) = inlets.scanner.recv() => self.scanner(event),
                 Some(event) = inlets.board.recv() => self.board(event),
                 Some(power) = inlets.power.recv() => self.power(power),
-                Some((attempt, result)) = finished.recv() => self.finished(attempt, result),
+                Some((attempt, done)) = finished.recv() => match done {
+                    Done::Made(result) => self.made(attempt, result),
+                    Done::Placed(made, result) => self.placed(attempt, made, result),
+                },
                 Ok(()) = inlets.network.changed() => self.network = *inlets.network.borrow_and_update(),
                 () = sleep_until(due.into()) => self.machine.handle_timeout(Instant::now()),
             }
@@ -386,7 +397,7 @@ impl Agent {
         }
     }
 
-    fn finished(&mut self, attempt: u32, result: Result<Made, KeepError>) {
+    fn made(&mut self, attempt: u32, result: Result<Made, KeepError>) {
         match result {
             Ok(made) if self.passes.contains_key(&attempt) => {
                 self.made.insert(attempt, made);
@@ -465,18 +476,26 @@ impl Agent {
             let made = tokio::task::spawn_blocking(move || keep::make(&job, &context)).await;
             // A page that brings the pipeline down is a page that could not be kept, not a desk that hangs.
             let result = made.unwrap_or_else(|panic| Err(KeepError::Pipeline(panic.to_string())));
-            let _ = results.send((attempt, result));
+            let _ = results.send((attempt, Done::Made(result)));
         });
     }
 
     fn save(&mut self, attempt: u32) {
         let Some(made) = self.made.remove(&attempt) else { return };
+        let results = self.results.clone();
+        // Two folders are synced: the scanner need not wait for that.
+        tokio::task::spawn_blocking(move || {
+            let placed = keep::place(&made);
+            let _ = results.send((attempt, Done::Placed(made, placed)));
+        });
+    }
+
+    fn placed(&mut self, attempt: u32, made: Made, placed: Result<(), KeepError>) {
         let batch = self.config.context.plan.batch.clone();
         let now = Timestamp::now();
-        let saved = block_in_place(|| {
-            keep::place(&made).map_err(|e| e.to_string())?;
-            self.journal.keep(&batch, &made.kept, now).map_err(|e| e.to_string())
-        });
+        let saved = placed
+            .map_err(|e| e.to_string())
+            .and_then(|()| block_in_place(|| self.journal.keep(&batch, &made.kept, now)).map_err(|e| e.to_string()));
         match saved {
             Ok(()) => {
                 self.passes.remove(&attempt);

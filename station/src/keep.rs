@@ -15,13 +15,14 @@ use platen_protocol::{
     board::Certificate,
     uplink::{ColourMode, Interlock, PageAccepted},
 };
+use rustix::fs::OFlags;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::{
     collections::HashSet,
     fmt::Write as _,
     fs::{self, File},
-    io::{self, Write},
+    io::{self, Seek, Write},
     path::{Path, PathBuf},
     time::Instant,
 };
@@ -105,7 +106,7 @@ pub(crate) fn make(job: &Job, context: &Context) -> Result<Made, KeepError> {
         encode::jpeg(&image, context.quality, &metadata)?
     };
     write_synced(&moves[0].0, |out| Ok(out.write_all(&bytes)?))?;
-    write_synced(&moves[1].0, |out| encode::tiff(out, &view, &metadata))?;
+    write_synced(&moves[1].0, |out| encode::tiff(Direct(out), &view, &metadata))?;
 
     let preview = encode::jpeg(&pages::preview::preview(&image).view(), 75, &metadata)?;
     let sha256 = hex(&Sha256::digest(&bytes));
@@ -209,6 +210,47 @@ fn write_synced(
     let mut out = File::create(file).map_err(named(file))?;
     write(&mut out)?;
     out.sync_all().map_err(named(file))
+}
+
+/// A file whose large, aligned writes pass by the page cache: a master is written once and not read again soon, and the
+/// copy into the cache costs as much as the rest of the page. File systems that cannot do it get a plain write.
+struct Direct<'a>(&'a mut File);
+
+impl Direct<'_> {
+    const ALIGN: usize = 4096;
+
+    fn write_direct(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let flags = rustix::fs::fcntl_getfl(&*self.0)?;
+        rustix::fs::fcntl_setfl(&*self.0, flags | OFlags::DIRECT)?;
+        let written = self.0.write(bytes);
+        rustix::fs::fcntl_setfl(&*self.0, flags)?;
+        written
+    }
+}
+
+impl Write for Direct<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let whole = bytes.len() / Self::ALIGN * Self::ALIGN;
+        let aligned = bytes.as_ptr().addr().is_multiple_of(Self::ALIGN)
+            && self.0.stream_position()?.is_multiple_of(Self::ALIGN as u64);
+        if whole > 0
+            && aligned
+            && let Ok(written) = self.write_direct(&bytes[..whole])
+        {
+            return Ok(written);
+        }
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+impl Seek for Direct<'_> {
+    fn seek(&mut self, to: io::SeekFrom) -> io::Result<u64> {
+        self.0.seek(to)
+    }
 }
 
 impl From<io::Error> for encode::EncodeError {

@@ -13,6 +13,9 @@ use tiff::{
     tags::Tag,
 };
 
+/// Where the pixels of a TIFF begin: behind its header of 8 bytes and padding.
+const PIXELS_AT: usize = 4096;
+
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum EncodeError {
     #[error("JPEG: {0}")]
@@ -128,6 +131,8 @@ pub(crate) fn tiff(out: impl Write + Seek, page: &View<'_>, metadata: &Metadata)
             &packed
         }
     };
+    // Pixels begin on a page boundary, so that they can go from the scanner's memory to the disk without a copy.
+    directory.write_data(&[0u8; PIXELS_AT - 8][..])?;
     let offset = directory.write_data(data)?;
     let dpi = || Rational { n: page.dpi, d: 1 };
     let (width, height, len) = (page.width as u32, page.height as u32, data.len() as u32);

@@ -31,7 +31,13 @@ fn by(page: &View<'_>, factor: usize) -> Grey {
             }
             add_row(&mut sums, row);
         }
-        if bands == 3 {
+        if bands == 3 && factor == 2 {
+            // The usual case, 300 to 150 dpi, without inner loops.
+            data.extend(sums.as_chunks::<6>().0.iter().take(width).map(|&[r0, g0, b0, r1, g1, b1]| {
+                let [r, g, b] = [r0 + r1, g0 + g1, b0 + b1].map(u32::from);
+                ((r * LUMA[0] + g * LUMA[1] + b * LUMA[2]) >> 10) as u8
+            }));
+        } else if bands == 3 {
             data.extend(sums.chunks_exact(3 * factor).take(width).map(|cell| {
                 let mut rgb = [0u32; 3];
                 for p in cell.chunks_exact(3) {
