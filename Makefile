@@ -17,7 +17,7 @@ define install
 	$(SUDO) apt-get update -qq && $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $${missing[*]} >/dev/null; fi
 endef
 
-.PHONY: demo test lint bench firmware deb audit tools
+.PHONY: help demo test lint bench firmware firmware-tools deb audit
 .DEFAULT_GOAL := help
 
 help:
@@ -50,7 +50,12 @@ bench:
 	target/release/hw-tests bench
 
 firmware:
+	@rustup target list --installed 2>/dev/null | grep -qx thumbv6m-none-eabi || $(MAKE) --no-print-directory firmware-tools
 	firmware/build.sh
+
+# Where rustup cannot fetch the target, Debian's compiler builds core from its own source.
+firmware-tools:
+	$(call install,rustc-web rust-web-src lld binutils python3)
 
 deb:
 	$(call install,$(BUILD_PACKAGES) dpkg-dev)

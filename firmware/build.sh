@@ -56,7 +56,7 @@ readonly elf=$out/$target/release/platen-board
 # What has an address in RAM (0x2…) takes RAM; what has contents takes flash. `.data` takes both.
 flash=0 ram=0
 while read -r type address size; do
-    ((size = 16#$size))
+    size=$((16#$size))
     [[ $type == NOBITS ]] || ((flash += size)) || true
     [[ $address != 2* ]] || ((ram += size)) || true
 done < <(readelf -SW "$elf" | sed -n 's/^ *\[ *[0-9]*\] *//p' | awk '$7 ~ /A/ { print $2, $3, $5 }')
