@@ -10,7 +10,7 @@ rm -rf "$out" && mkdir -p "$out"
 for name in station supervisor; do
     package=platen-$name
     root=$out/$package
-    install -Dm755 "target/release/$package" "$root/usr/bin/$package"
+    install -s -Dm755 "target/release/$package" "$root/usr/bin/$package"
     install -Dm644 "deploy/$name.toml" "$root/etc/platen/$name.toml"
     install -Dm644 "deploy/systemd/$package.service" "$root/lib/systemd/system/$package.service"
     install -Dm644 docs/OPERATING.md "$root/usr/share/doc/$package/OPERATING.md"

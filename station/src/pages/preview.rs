@@ -24,10 +24,10 @@ pub(crate) fn preview(page: &View<'_>) -> Image {
             rows
         };
         for x in 0..width {
-            let (a, b) = (x * factor, (x * factor + step).min(page.width - 1));
+            let (a, b) = (x * factor * bands, (x * factor + step).min(page.width - 1) * bands);
             for band in 0..bands {
-                let sum: u16 =
-                    rows.iter().flat_map(|row| [row[a * bands + band], row[b * bands + band]]).map(u16::from).sum();
+                let at = |row: &[u8], from: usize| u16::from(row[from + band]);
+                let sum = at(rows[0], a) + at(rows[0], b) + at(rows[1], a) + at(rows[1], b);
                 data.push((sum / 4) as u8);
             }
         }

@@ -69,6 +69,7 @@ fn turn_bands<const BANDS: usize>(page: &View<'_>, degrees: f64, fill: [u8; BAND
     let mut data = vec![0u8; width * height * BANDS];
     // Vertical weight at each place of a run, relative to its start, in 1/32768 of a pixel.
     let ramp: Vec<u16> = (0..RUN * BANDS).map(|j| ((j / BANDS) as f64 * sin * 32768.0).round() as i32 as u16).collect();
+    let steps = Steps::new(sin, cos);
     for (y, out) in data.chunks_exact_mut(width * BANDS).enumerate() {
         // Centre to centre; the source of the row's first pixel.
         let (dx, dy) = (0.5 - width as f64 / 2.0, y as f64 + 0.5 - height as f64 / 2.0);
@@ -77,7 +78,7 @@ fn turn_bands<const BANDS: usize>(page: &View<'_>, degrees: f64, fill: [u8; BAND
         while i < width {
             let (sx, sy) = (x0 + i as f64 * cos, y0 + i as f64 * sin);
             let (col, row) = (floor(sx), floor(sy));
-            let run = run_length(sx - col, sy - row, sin, cos).min(width - i);
+            let run = steps.run_length(sx - col, sy - row).min(width - i);
             let out = &mut out[i * BANDS..(i + run) * BANDS];
             i += run;
             let inside = row >= 0.0 && row < h - 1.0 && col >= 0.0 && col + run as f64 + 1.0 < w;
@@ -103,15 +104,25 @@ fn floor(x: f64) -> f64 {
     if whole > x { whole - 1.0 } else { whole }
 }
 
-/// Pixels until the source's row changes, or its column no longer advances by one a pixel.
-fn run_length(fx: f64, fy: f64, sin: f64, cos: f64) -> usize {
-    let rows = match sin {
-        s if s > 0.0 => floor(((1.0 - fy) / s - 1e-9).min(1e6)) + 1.0,
-        s if s < 0.0 => floor((fy / -s + 1e-12).min(1e6)) + 1.0,
-        _ => RUN as f64,
-    };
-    let columns = if cos < 1.0 { floor((fx / (1.0 - cos) + 1e-12).min(1e6)) + 1.0 } else { RUN as f64 };
-    (rows.min(columns) as usize).clamp(1, RUN)
+/// Slopes of a turn, and their inverses: a division for each run would cost as much as the run.
+struct Steps {
+    sin: f64,
+    per_row: f64,
+    per_column: f64,
+}
+
+impl Steps {
+    fn new(sin: f64, cos: f64) -> Self {
+        Self { sin, per_row: 1.0 / sin.abs().max(1e-9), per_column: 1.0 / (1.0 - cos).max(1e-9) }
+    }
+
+    /// Pixels until the source's row changes, or its column no longer advances by one a pixel.
+    fn run_length(&self, fx: f64, fy: f64) -> usize {
+        let left = if self.sin > 0.0 { 1.0 - fy - 1e-9 } else { fy + 1e-12 };
+        let rows = floor((left * self.per_row).min(1e6)) + 1.0;
+        let columns = floor((fx * self.per_column + 1e-12).min(1e6)) + 1.0;
+        (rows.min(columns) as usize).clamp(1, RUN)
+    }
 }
 
 #[multiversion(targets("x86_64+avx2", "x86_64+avx512f+avx512bw+avx512vl"))]
