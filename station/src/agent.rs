@@ -1,21 +1,22 @@
 //! The agent: the one task that owns machine, interlock and journal. It waits for one thing, makes one change, does
 //! everything that the machine asks for, shows the result, and waits again.
 
+mod does;
+mod hears;
 mod picture;
 
 use crate::{
     batch::{
         BatchName, PageId, Plan,
-        machine::{Guard, Input, Machine, Output, Refused},
-        sheet,
-        store::{Journal, StoreError},
+        machine::{Guard, Input, Machine, Refused},
+        store::Journal,
     },
-    keep::{self, Context, Job, KeepError, Made},
+    keep::{self, Context, KeepError, Made},
     outbox::mqtt::{Network, Wake},
-    scanner::{self, Taken, process::RawPage, task},
+    scanner::{Taken, process::RawPage, task},
     sensors::{
         board::{BoardEvent, BoardLink},
-        interlock::{self, Interlock},
+        interlock::Interlock,
         nut::Power,
     },
     view::{PageView, Preview, View},
@@ -24,7 +25,7 @@ use crate::{
 use jiff::Timestamp;
 pub(crate) use picture::load_plans;
 use platen_protocol::{
-    board::{Certificate, FromBoard, Lamp, ToBoard},
+    board::{Certificate, Lamp, ToBoard},
     uplink::{Event, PageAccepted, Reading, UpsState},
 };
 use std::{
@@ -283,87 +284,6 @@ impl Agent {
             .map_err(|_| No::Because("a batch is open already".into()))
     }
 
-    fn scanner(&mut self, event: task::Event) {
-        match event {
-            task::Event::Ready(taken) => {
-                self.note(Note::Ready(taken.clone()));
-                self.taken = Some(taken);
-            }
-            task::Event::Progress { attempt, bytes, total } => {
-                if self.passes.contains_key(&attempt) {
-                    let share = total.map(|total| (bytes as f64 / total.max(1) as f64).min(1.0));
-                    self.progress = share;
-                }
-            }
-            task::Event::Page { attempt, page } => {
-                self.progress = None;
-                if let Some(pass) = self.passes.get_mut(&attempt) {
-                    pass.raw = Some(page);
-                }
-                self.tell(Input::Scanned { attempt });
-            }
-            task::Event::Failed { attempt, fault } => {
-                self.progress = None;
-                self.passes.remove(&attempt);
-                self.tell(Input::ScanFailed { attempt, why: Trouble::from(&fault) });
-            }
-        }
-    }
-
-    fn board(&mut self, event: BoardEvent) {
-        let (message, at) = match event {
-            BoardEvent::Connected => return self.interlock.connected(),
-            BoardEvent::Lost { why } => return self.interlock.lost(why),
-            BoardEvent::Heard { message, at } => (message, at),
-        };
-        if self.interlock.hear(at, &message) {
-            // Nobody waits for an answer; the screen shows why nothing starts.
-            if let Err(no) = self.grant(Wish::Start) {
-                tracing::info!(?no, "the start button was refused");
-            }
-        }
-        match message {
-            FromBoard::Hello { .. } => self.lamp = None,
-            FromBoard::Armed { number, .. } => {
-                if let Some(pass) = self.passes.get_mut(&number) {
-                    pass.armed = Some(at);
-                }
-                self.tell(Input::Armed { attempt: number });
-            }
-            FromBoard::ArmRefused { number, why } => {
-                self.passes.remove(&number);
-                self.tell(Input::ArmRefused { attempt: number, why: interlock::arm_refused(why) });
-            }
-            FromBoard::Certificate(certificate) => {
-                let attempt = certificate.number;
-                let Some(pass) = self.passes.get_mut(&attempt) else { return };
-                let (Some(armed), Some(asked)) = (pass.armed, pass.asked) else { return };
-                pass.certificate = Some(certificate);
-                let verdict = interlock::judge(&certificate, attempt, asked.saturating_duration_since(armed));
-                self.tell(Input::Certified { attempt, verdict });
-            }
-            FromBoard::NoCertificate { number } => {
-                self.tell(Input::Certified { attempt: number, verdict: Err(interlock::no_certificate()) });
-            }
-            FromBoard::Climate { milli_celsius, milli_percent, age_ms } => {
-                let (celsius, humidity) = (f64::from(milli_celsius) / 1e3, f64::from(milli_percent) / 1e3);
-                let read = at.checked_sub(Duration::from_millis(age_ms.into())).unwrap_or(at);
-                self.room = Some((celsius, humidity, read));
-                self.report(Reading::Room { celsius, humidity });
-            }
-            FromBoard::ClimateFault(fault) => tracing::warn!(?fault, "the room sensor"),
-            FromBoard::Heartbeat { .. } | FromBoard::Edge { .. } | FromBoard::VersionRefused { .. } => {}
-        }
-    }
-
-    fn power(&mut self, power: Power) {
-        let before = self.power.replace((power, Instant::now())).map(|(p, _)| p.state);
-        if let Some(from) = before.filter(|&from| from != power.state) {
-            self.write_down(&Event::PowerChanged { from, to: power.state });
-        }
-        self.report(Reading::Power { state: power.state, charge: power.charge, runtime_s: power.runtime_s });
-    }
-
     fn report(&self, reading: Reading) {
         if let Some(outbox) = &self.out.outbox {
             // A reading that finds the outbox busy is one that may be thinned.
@@ -395,172 +315,6 @@ impl Agent {
         if let Some(board) = &self.out.board {
             board.send(message);
         }
-    }
-
-    fn made(&mut self, attempt: u32, result: Result<Made, KeepError>) {
-        match result {
-            Ok(made) if self.passes.contains_key(&attempt) => {
-                self.made.insert(attempt, made);
-                self.tell(Input::Processed { attempt });
-            }
-            // Voided while it was made.
-            Ok(made) => keep::discard(&made),
-            Err(error) => self.tell(Input::ProcessFailed { attempt, why: cannot_keep("page-processing", &error) }),
-        }
-    }
-
-    fn perform(&mut self, output: Output) {
-        match output {
-            Output::Arm { attempt } => {
-                self.begin(attempt);
-                self.send_board(ToBoard::Arm { number: attempt });
-            }
-            Output::Disarm { attempt } => self.send_board(ToBoard::Disarm { number: attempt }),
-            Output::Scan { attempt } => {
-                self.begin(attempt);
-                if self.out.scanner.try_send(task::Command::Scan { attempt }).is_err() {
-                    let why = Trouble::from(&scanner::Fault::Crashed { how: "its task has ended".into() });
-                    self.tell(Input::ScanFailed { attempt, why });
-                }
-            }
-            Output::CancelScan => _ = self.out.scanner.try_send(task::Command::Cancel),
-            Output::Certify { attempt } => {
-                if let Some(pass) = self.passes.get_mut(&attempt) {
-                    pass.asked = Some(Instant::now());
-                }
-                self.send_board(ToBoard::Certify { number: attempt });
-            }
-            Output::Process { attempt, page, interlock } => self.process(attempt, page, interlock),
-            Output::Save { attempt } => self.save(attempt),
-            Output::Kept { .. } => self.wake(),
-            Output::Void { attempt, page, why } => self.void(attempt, page, why),
-            Output::Finish => self.finish(),
-            Output::Raise(why) => {
-                self.write_down(&Event::FaultRaised {
-                    fault: why.name.into(),
-                    text: why.text.en.clone(),
-                    action: why.action.en.clone(),
-                    severity: why.severity,
-                });
-            }
-            Output::Clear { name } => self.write_down(&Event::FaultCleared { fault: name.into() }),
-        }
-    }
-
-    fn begin(&mut self, attempt: u32) {
-        self.passes.entry(attempt).or_insert_with(|| Pass {
-            began: Instant::now(),
-            scanned_at: Timestamp::now(),
-            armed: None,
-            asked: None,
-            certificate: None,
-            raw: None,
-        });
-    }
-
-    fn process(&mut self, attempt: u32, page: PageId, interlock: platen_protocol::uplink::Interlock) {
-        let Some(pass) = self.passes.get_mut(&attempt) else { return };
-        let Some(raw) = pass.raw.take() else { return };
-        let job = Job {
-            attempt,
-            page,
-            interlock,
-            certificate: pass.certificate,
-            taken: self.taken.clone(),
-            raw,
-            scanned_at: pass.scanned_at,
-            began: pass.began,
-        };
-        let (context, results) = (self.config.context.clone(), self.results.clone());
-        tokio::spawn(async move {
-            let made = tokio::task::spawn_blocking(move || keep::make(&job, &context)).await;
-            // A page that brings the pipeline down is a page that could not be kept, not a desk that hangs.
-            let result = made.unwrap_or_else(|panic| Err(KeepError::Pipeline(panic.to_string())));
-            let _ = results.send((attempt, Done::Made(result)));
-        });
-    }
-
-    fn save(&mut self, attempt: u32) {
-        let Some(made) = self.made.remove(&attempt) else { return };
-        let results = self.results.clone();
-        // Two folders are synced: the scanner need not wait for that.
-        tokio::task::spawn_blocking(move || {
-            let placed = keep::place(&made);
-            let _ = results.send((attempt, Done::Placed(made, placed)));
-        });
-    }
-
-    fn placed(&mut self, attempt: u32, made: Made, placed: Result<(), KeepError>) {
-        let batch = self.config.context.plan.batch.clone();
-        let now = Timestamp::now();
-        let saved = placed
-            .map_err(|e| e.to_string())
-            .and_then(|()| block_in_place(|| self.journal.keep(&batch, &made.kept, now)).map_err(|e| e.to_string()));
-        match saved {
-            Ok(()) => {
-                self.passes.remove(&attempt);
-                self.show_page(attempt, made, now);
-                self.tell(Input::Saved { attempt });
-            }
-            Err(error) => self.tell(Input::SaveFailed { attempt, why: cannot_keep("disk", &error) }),
-        }
-    }
-
-    fn void(&mut self, attempt: u32, page: PageId, why: Trouble) {
-        self.passes.remove(&attempt);
-        if let Some(made) = self.made.remove(&attempt) {
-            keep::discard(&made);
-        }
-        let plan = &self.config.context.plan;
-        let written = block_in_place(|| self.journal.void(plan, page, (why.name, &why.text.en), Timestamp::now()));
-        match written {
-            Ok(()) => self.wake(),
-            Err(error) => tracing::error!(%error, "a void pass could not be written down"),
-        }
-        self.note(Note::Void { page, why });
-    }
-
-    fn finish(&mut self) {
-        match block_in_place(|| self.write_sheet()) {
-            Ok(sheet) => {
-                self.wake();
-                self.note(Note::Complete { sheet });
-                self.tell(Input::Finished);
-            }
-            Err(error) => self.tell(Input::FinishFailed { why: cannot_keep("disk", &error) }),
-        }
-    }
-
-    fn write_sheet(&mut self) -> anyhow::Result<PathBuf> {
-        let Context { plan, out, operator, .. } = &self.config.context;
-        let now = Timestamp::now();
-        let date = now.to_zoned(jiff::tz::TimeZone::system()).date().to_string();
-        let bytes = sheet::workbook(plan, operator, &date, &self.journal.history(plan)?)?;
-        let name = plan.batch.folder().join(sheet::FILE_NAME);
-        keep::replace(&out.join(&name), &bytes)?;
-        let batch = plan.batch.clone();
-        self.journal.complete(&batch, &name.to_string_lossy(), now).map_err(|e: StoreError| e)?;
-        Ok(out.join(name))
-    }
-
-    fn show_page(&mut self, attempt: u32, made: Made, now: Timestamp) {
-        let name = format!("{attempt}.jpg");
-        let event = made.kept.event;
-        self.last_page = Some(PageView {
-            volume: event.volume.clone(),
-            number: event.number,
-            preview: format!("/preview/{name}"),
-            angle: event.angle,
-            applied: event.applied,
-            confidence: event.confidence,
-            flags: event.flags.clone(),
-            interlock: event.interlock,
-            file: event.file.clone(),
-            at: now.to_string(),
-            took_ms: event.took_ms,
-        });
-        self.out.preview.send_replace(Preview { name, jpeg: made.preview.into() });
-        self.note(Note::Kept(Box::new(event)));
     }
 }
 

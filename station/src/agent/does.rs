@@ -1,0 +1,178 @@
+//! What the agent does when the machine asks for it.
+
+use super::{Agent, Done, Note, Pass, cannot_keep};
+use crate::{
+    batch::{
+        PageId,
+        machine::{Input, Output},
+        sheet,
+        store::StoreError,
+    },
+    keep::{self, Context, Job, KeepError, Made},
+    scanner::{self, task},
+    view::{PageView, Preview},
+    words::Trouble,
+};
+use jiff::Timestamp;
+use platen_protocol::{
+    board::ToBoard,
+    uplink::{Event, Interlock},
+};
+use std::{path::PathBuf, time::Instant};
+use tokio::task::block_in_place;
+
+impl Agent {
+    pub(super) fn perform(&mut self, output: Output) {
+        match output {
+            Output::Arm { attempt } => {
+                self.begin(attempt);
+                self.send_board(ToBoard::Arm { number: attempt });
+            }
+            Output::Disarm { attempt } => self.send_board(ToBoard::Disarm { number: attempt }),
+            Output::Scan { attempt } => {
+                self.begin(attempt);
+                if self.out.scanner.try_send(task::Command::Scan { attempt }).is_err() {
+                    let why = Trouble::from(&scanner::Fault::Crashed { how: "its task has ended".into() });
+                    self.tell(Input::ScanFailed { attempt, why });
+                }
+            }
+            Output::CancelScan => _ = self.out.scanner.try_send(task::Command::Cancel),
+            Output::Certify { attempt } => {
+                if let Some(pass) = self.passes.get_mut(&attempt) {
+                    pass.asked = Some(Instant::now());
+                }
+                self.send_board(ToBoard::Certify { number: attempt });
+            }
+            Output::Process { attempt, page, interlock } => self.process(attempt, page, interlock),
+            Output::Save { attempt } => self.save(attempt),
+            Output::Kept { .. } => self.wake(),
+            Output::Void { attempt, page, why } => self.void(attempt, page, why),
+            Output::Finish => self.finish(),
+            Output::Raise(why) => {
+                self.write_down(&Event::FaultRaised {
+                    fault: why.name.into(),
+                    text: why.text.en.clone(),
+                    action: why.action.en.clone(),
+                    severity: why.severity,
+                });
+            }
+            Output::Clear { name } => self.write_down(&Event::FaultCleared { fault: name.into() }),
+        }
+    }
+
+    pub(super) fn begin(&mut self, attempt: u32) {
+        self.passes.entry(attempt).or_insert_with(|| Pass {
+            began: Instant::now(),
+            scanned_at: Timestamp::now(),
+            armed: None,
+            asked: None,
+            certificate: None,
+            raw: None,
+        });
+    }
+
+    pub(super) fn process(&mut self, attempt: u32, page: PageId, interlock: Interlock) {
+        let Some(pass) = self.passes.get_mut(&attempt) else { return };
+        let Some(raw) = pass.raw.take() else { return };
+        let job = Job {
+            attempt,
+            page,
+            interlock,
+            certificate: pass.certificate,
+            taken: self.taken.clone(),
+            raw,
+            scanned_at: pass.scanned_at,
+            began: pass.began,
+        };
+        let (context, results) = (self.config.context.clone(), self.results.clone());
+        tokio::spawn(async move {
+            let made = tokio::task::spawn_blocking(move || keep::make(&job, &context)).await;
+            // A page that brings the pipeline down is a page that could not be kept, not a desk that hangs.
+            let result = made.unwrap_or_else(|panic| Err(KeepError::Pipeline(panic.to_string())));
+            let _ = results.send((attempt, Done::Made(result)));
+        });
+    }
+
+    pub(super) fn save(&mut self, attempt: u32) {
+        let Some(made) = self.made.remove(&attempt) else { return };
+        let results = self.results.clone();
+        // Two folders are synced: the scanner need not wait for that.
+        tokio::task::spawn_blocking(move || {
+            let placed = keep::place(&made);
+            let _ = results.send((attempt, Done::Placed(made, placed)));
+        });
+    }
+
+    pub(super) fn placed(&mut self, attempt: u32, made: Made, placed: Result<(), KeepError>) {
+        let batch = self.config.context.plan.batch.clone();
+        let now = Timestamp::now();
+        let saved = placed
+            .map_err(|e| e.to_string())
+            .and_then(|()| block_in_place(|| self.journal.keep(&batch, &made.kept, now)).map_err(|e| e.to_string()));
+        match saved {
+            Ok(()) => {
+                self.passes.remove(&attempt);
+                self.show_page(attempt, made, now);
+                self.tell(Input::Saved { attempt });
+            }
+            Err(error) => self.tell(Input::SaveFailed { attempt, why: cannot_keep("disk", &error) }),
+        }
+    }
+
+    pub(super) fn void(&mut self, attempt: u32, page: PageId, why: Trouble) {
+        self.passes.remove(&attempt);
+        if let Some(made) = self.made.remove(&attempt) {
+            keep::discard(&made);
+        }
+        let plan = &self.config.context.plan;
+        let written = block_in_place(|| self.journal.void(plan, page, (why.name, &why.text.en), Timestamp::now()));
+        match written {
+            Ok(()) => self.wake(),
+            Err(error) => tracing::error!(%error, "a void pass could not be written down"),
+        }
+        self.note(Note::Void { page, why });
+    }
+
+    pub(super) fn finish(&mut self) {
+        match block_in_place(|| self.write_sheet()) {
+            Ok(sheet) => {
+                self.wake();
+                self.note(Note::Complete { sheet });
+                self.tell(Input::Finished);
+            }
+            Err(error) => self.tell(Input::FinishFailed { why: cannot_keep("disk", &error) }),
+        }
+    }
+
+    pub(super) fn write_sheet(&mut self) -> anyhow::Result<PathBuf> {
+        let Context { plan, out, operator, .. } = &self.config.context;
+        let now = Timestamp::now();
+        let date = now.to_zoned(jiff::tz::TimeZone::system()).date().to_string();
+        let bytes = sheet::workbook(plan, operator, &date, &self.journal.history(plan)?)?;
+        let name = plan.batch.folder().join(sheet::FILE_NAME);
+        keep::replace(&out.join(&name), &bytes)?;
+        let batch = plan.batch.clone();
+        self.journal.complete(&batch, &name.to_string_lossy(), now).map_err(|e: StoreError| e)?;
+        Ok(out.join(name))
+    }
+
+    pub(super) fn show_page(&mut self, attempt: u32, made: Made, now: Timestamp) {
+        let name = format!("{attempt}.jpg");
+        let event = made.kept.event;
+        self.last_page = Some(PageView {
+            volume: event.volume.clone(),
+            number: event.number,
+            preview: format!("/preview/{name}"),
+            angle: event.angle,
+            applied: event.applied,
+            confidence: event.confidence,
+            flags: event.flags.clone(),
+            interlock: event.interlock,
+            file: event.file.clone(),
+            at: now.to_string(),
+            took_ms: event.took_ms,
+        });
+        self.out.preview.send_replace(Preview { name, jpeg: made.preview.into() });
+        self.note(Note::Kept(Box::new(event)));
+    }
+}
