@@ -26,7 +26,7 @@ use jiff::Timestamp;
 pub(crate) use picture::load_plans;
 use platen_protocol::{
     board::{Certificate, Lamp, ToBoard},
-    uplink::{Event, PageAccepted, Reading, UpsState},
+    uplink::{Event, PageAccepted, Reading},
 };
 use std::{
     collections::{HashMap, HashSet},
@@ -129,6 +129,8 @@ pub(crate) struct Agent {
     progress: Option<f64>,
     room: Option<(f64, f64, Instant)>,
     power: Option<(Power, Instant)>,
+    /// Since the UPS said so, until it says that the mains is back: silence in between is no good news.
+    mains_failed: bool,
     last_page: Option<PageView>,
     lamp: Option<Lamp>,
 }
@@ -160,6 +162,7 @@ impl Agent {
             progress: None,
             room: None,
             power: None,
+            mains_failed: false,
             last_page: None,
             lamp: None,
         };
@@ -168,6 +171,7 @@ impl Agent {
 
     /// Runs until the operator's channel closes.
     pub(crate) async fn run(mut self, mut inlets: Inlets, mut finished: Finished) {
+        self.clear_old_faults();
         self.settle();
         loop {
             let now = Instant::now();
@@ -206,6 +210,8 @@ impl Agent {
 
     /// Brings the interlock to the machine, does what the machine asks for until it asks no more, and shows the result.
     fn settle(&mut self) {
+        // A deadline may have passed while something else was done.
+        self.machine.handle_timeout(Instant::now());
         let holds = self.holds();
         if holds != self.machine.holds() {
             self.tell(Input::Holds(holds));
@@ -221,7 +227,7 @@ impl Agent {
             Guard::Board => self.interlock.holds(Instant::now()),
             Guard::Scanner | Guard::None => Vec::new(),
         };
-        if let Some((Power { state: UpsState::OnBattery | UpsState::LowBattery, .. }, _)) = self.power {
+        if self.mains_failed {
             holds.push(Trouble::new(
                 "on-battery",
                 ("the mains has failed, the UPS is on battery", "市电中断，UPS 正在用电池供电"),
@@ -301,6 +307,14 @@ impl Agent {
     fn note(&self, note: Note) {
         if let Some(notes) = &self.out.notes {
             let _ = notes.send(note);
+        }
+    }
+
+    /// Faults that an earlier run raised and could not clear, because it ended first.
+    fn clear_old_faults(&mut self) {
+        match self.journal.standing_faults() {
+            Ok(faults) => faults.into_iter().for_each(|fault| self.write_down(&Event::FaultCleared { fault })),
+            Err(error) => tracing::error!(%error, "faults of the last run"),
         }
     }
 

@@ -10,7 +10,7 @@ use crate::{
 };
 use platen_protocol::{
     board::FromBoard,
-    uplink::{Event, Reading},
+    uplink::{Event, Reading, UpsState},
 };
 use std::time::{Duration, Instant};
 
@@ -89,6 +89,11 @@ impl Agent {
     }
 
     pub(super) fn power(&mut self, power: Power) {
+        match power.state {
+            UpsState::Online => self.mains_failed = false,
+            UpsState::OnBattery | UpsState::LowBattery => self.mains_failed = true,
+            UpsState::Stale | UpsState::Unreachable => {}
+        }
         let before = self.power.replace((power, Instant::now())).map(|(p, _)| p.state);
         if let Some(from) = before.filter(|&from| from != power.state) {
             self.write_down(&Event::PowerChanged { from, to: power.state });

@@ -230,6 +230,8 @@ impl Machine {
             State::Open(work) => {
                 let (desk, fault) = match &work.desk {
                     Desk::Waiting { fault } if work.next_page().is_some() => ("waiting", fault.as_ref()),
+                    // The tracking sheet could not be written: start tries again.
+                    Desk::Waiting { fault: Some(fault) } if work.keeping.is_empty() => ("waiting", Some(fault)),
                     Desk::Waiting { fault } => ("saving", fault.as_ref()),
                     Desk::Arming { .. } => ("arming", None),
                     Desk::Scanning { .. } | Desk::Cancelling { .. } => ("scanning", None),

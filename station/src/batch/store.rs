@@ -276,6 +276,20 @@ impl Journal {
         self.write(|tx| say(tx, now, event))
     }
 
+    /// Faults whose last event raised them.
+    pub(crate) fn standing_faults(&self) -> Result<Vec<String>, StoreError> {
+        self.read(|db| {
+            db.prepare(
+                "SELECT fault FROM (
+                    SELECT json_extract(body, '$.data.fault') AS fault, json_extract(body, '$.type') AS type, max(id)
+                    FROM event WHERE json_extract(body, '$.type') LIKE 'platen.fault.%' GROUP BY 1
+                 ) WHERE type = 'platen.fault.raised'",
+            )?
+            .query_map([], |row| row.get(0))?
+            .collect()
+        })
+    }
+
     /// Events after `id`, at most `limit`.
     pub(crate) fn events_after(&self, id: i64, limit: u32) -> Result<Vec<(i64, String, String)>, StoreError> {
         self.read(|db| {

@@ -68,7 +68,11 @@ pub(crate) async fn run(
     let mut journal = Journal::open(&config.journal)?;
     let since = Timestamp::now();
     loop {
-        block_in_place(|| spool.copy_from(&journal))?;
+        if let Err(error) = block_in_place(|| spool.copy_from(&journal)) {
+            tracing::error!(%error, "the outbox; trying again");
+            sleep(RETRY).await;
+            continue;
+        }
         let (client, connection) = connect(&config, since);
         let (arrivals, mut inbox) = mpsc::channel(100);
         let pump = tokio::spawn(poll(connection, arrivals));
@@ -76,9 +80,11 @@ pub(crate) async fn run(
         let outcome = session.talk(&mut spool, &mut journal, &mut wakes, &mut inbox, &network).await;
         pump.abort();
         network.send_modify(|n| n.connected = false);
-        match outcome? {
-            End::Stop => return Ok(()),
-            End::Lost(why) => tracing::info!(%why, "no connection to the supervisor's broker"),
+        match outcome {
+            Ok(End::Stop) => return Ok(()),
+            // A full disk passes; every change to the spool is whole or not there.
+            Err(error) => tracing::error!(%error, "the outbox; trying again"),
+            Ok(End::Lost(why)) => tracing::info!(%why, "no connection to the supervisor's broker"),
         }
         sleep(RETRY).await;
     }
@@ -118,6 +124,10 @@ async fn poll(mut connection: EventLoop, arrivals: mpsc::Sender<Result<Incoming,
             return;
         }
     }
+}
+
+fn unsendable(why: &dyn std::fmt::Display) -> serde_json::Value {
+    serde_json::json!({ "type": "platen.event.unsendable", "data": { "reason": why.to_string() } })
 }
 
 enum End {
@@ -207,11 +217,16 @@ impl Session<'_> {
         let from = first.max(self.sent + 1);
         let room = (first + WINDOW).saturating_sub(from);
         for waiting in spool.from(from, room as u32)? {
-            let Ok(body) = serde_json::from_str::<serde_json::Value>(&waiting.body) else { continue };
-            let Ok(time) = waiting.at.parse() else { continue };
+            let time = waiting.at.parse().unwrap_or_else(|_| Timestamp::now());
+            let body = serde_json::from_str(&waiting.body).unwrap_or_else(|e| unsendable(&e));
             let Config { site, station, .. } = self.config;
             let envelope = Envelope::new(site, station, spool.epoch(), waiting.seq, time, body);
-            match write(&envelope) {
+            // What no receiver would take goes as a note under its number, so that the stream has no gap; the journal has it.
+            let written = write(&envelope).or_else(|error| {
+                tracing::error!(seq = waiting.seq, %error, "an event cannot be sent");
+                write(&Envelope { body: unsendable(&error), ..envelope })
+            });
+            match written {
                 Ok(payload) => {
                     let sent =
                         self.client.try_publish(topic(self.config, Channel::Event), QoS::AtLeastOnce, false, payload);
@@ -247,7 +262,7 @@ impl Session<'_> {
         };
         match channel {
             Channel::Ack => match parse::<Ack>(payload) {
-                Ok(ack) if ack.epoch == spool.epoch() => {
+                Ok(ack) if ack.epoch == spool.epoch() && i64::try_from(ack.seq).is_ok() => {
                     self.acked_at = Instant::now();
                     block_in_place(|| spool.acknowledge(ack.seq))?;
                 }

@@ -114,6 +114,9 @@ fn read(site: &SiteId, publish: &Publish) -> Result<Arrival, MessageError> {
         Channel::Event => {
             let envelope: Envelope<AnyBody> = parse(&publish.payload)?;
             own(&envelope.source)?;
+            if envelope.seq == 0 || i64::try_from(envelope.seq).is_err() {
+                return Err(MessageError::Shape { what: format!("seq {} must be 1 to 2⁶³ − 1", envelope.seq) });
+            }
             Ok(Arrival::Event { station, envelope })
         }
         Channel::Env => {

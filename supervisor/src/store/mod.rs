@@ -230,7 +230,14 @@ fn store_state(tx: &Transaction<'_>, station: &str, s: &State, heard_ms: Option<
          ON CONFLICT DO UPDATE SET online = excluded.online, software = excluded.software, since = excluded.since,
              waiting = excluded.waiting, heard_ms = coalesce(excluded.heard_ms, station.heard_ms)",
     )?
-    .execute(params![station, s.online, s.software, s.since.to_string(), s.waiting, heard_ms])?;
+    .execute(params![
+        station,
+        s.online,
+        s.software,
+        s.since.to_string(),
+        s.waiting.min(i64::MAX as u64),
+        heard_ms
+    ])?;
     Ok(())
 }
 
