@@ -7,7 +7,11 @@
 use crate::{
     SOFTWARE,
     batch::{ArchivalCode, PageId, Plan, store::KeptPage},
-    pages::{self, BadPage, Findings, Image, View, encode},
+    pages::{
+        self, BadPage, Findings, View,
+        deliver::{self, Delivered},
+        encode,
+    },
     scanner::{ScanSettings, Taken, process::RawPage},
 };
 use jiff::Timestamp;
@@ -24,6 +28,7 @@ use std::{
     fs::{self, File},
     io::{self, Seek, Write},
     path::{Path, PathBuf},
+    thread,
     time::Instant,
 };
 
@@ -84,32 +89,27 @@ pub(crate) fn make(job: &Job, context: &Context) -> Result<Made, KeepError> {
     let layout = job.raw.layout;
     let size = (layout.width as usize, layout.height as usize);
     let view = View::new(layout.mode, size, layout.stride, layout.dpi.get(), job.raw.bytes())?;
-    let findings = pages::examine(&view);
-    let turned = pages::straighten(&view, &findings);
-    let image = turned.as_ref().map_or(view, Image::view);
-
     let volume = &context.plan.volumes[job.page.volume];
     let (file, master) = names(&context.plan, &volume.code, job.page, layout.mode);
-    let steps = steps(&findings);
-    let metadata = metadata(job, context, steps);
     let finals = [context.out.join(&file), context.out.join(&master)];
     let moves = finals.map(|to| (temporary(&to, job.attempt), to));
     for (_, to) in &moves {
         let folder = to.parent().unwrap_or(Path::new("."));
         create_folders(folder).map_err(named(folder))?;
     }
-    let bytes = if layout.mode == ColourMode::Lineart {
-        let mut buffer = io::Cursor::new(Vec::new());
-        encode::tiff(&mut buffer, &image, &metadata)?;
-        buffer.into_inner()
-    } else {
-        encode::jpeg(&image, context.quality, &metadata)?
-    };
-    write_synced(&moves[0].0, |out| Ok(out.write_all(&bytes)?))?;
-    write_synced(&moves[1].0, |out| encode::tiff(Direct(out), &view, &metadata))?;
+    // The master goes to the disk while the processor looks at the page.
+    let untouched = metadata(job, context, vec!["none: the pixels as the scanner gave them".into()]);
+    let (mastered, made) = thread::scope(|scope| {
+        let writer = scope.spawn(|| write_synced(&moves[1].0, |out| encode::tiff(Direct(out), &view, &untouched)));
+        let made = deliver_to(&moves[0].0, &view, job, context);
+        (writer.join(), made)
+    });
+    mastered.map_err(|_| KeepError::Pipeline("the master's writer ended in a panic".into()))??;
+    let (findings, metadata, delivered) = made?;
+    let bytes = &delivered.file;
 
-    let preview = encode::jpeg(&pages::preview::preview(&image).view(), 75, &metadata)?;
-    let sha256 = hex(&Sha256::digest(&bytes));
+    let preview = encode::jpeg(&delivered.preview.view(), 75, &metadata)?;
+    let sha256 = hex(&Sha256::digest(bytes));
     let flags = findings.flags.iter().map(|f| f.name().to_string()).collect();
     let event = PageAccepted {
         batch: context.plan.batch.to_string(),
@@ -121,8 +121,8 @@ pub(crate) fn make(job: &Job, context: &Context) -> Result<Made, KeepError> {
         dpi: layout.dpi.get(),
         mode: layout.mode,
         source: context.settings.source,
-        width: u32::try_from(image.width).unwrap_or(u32::MAX),
-        height: u32::try_from(image.height).unwrap_or(u32::MAX),
+        width: u32::try_from(delivered.width).unwrap_or(u32::MAX),
+        height: u32::try_from(delivered.height).unwrap_or(u32::MAX),
         angle: round(findings.angle, 1e4),
         applied: round(findings.applied, 1e4),
         confidence: round(findings.confidence, 1e3),
@@ -143,12 +143,26 @@ pub(crate) fn make(job: &Job, context: &Context) -> Result<Made, KeepError> {
     Ok(Made { kept, preview, moves })
 }
 
+/// Looks at the page, straightens it and writes the delivered image.
+fn deliver_to(
+    file: &Path,
+    view: &View<'_>,
+    job: &Job,
+    context: &Context,
+) -> Result<(Findings, encode::Metadata, Delivered), KeepError> {
+    let findings = pages::examine(view);
+    let metadata = metadata(job, context, steps(&findings));
+    let delivered = deliver::deliver(view, &findings, context.quality, &metadata)?;
+    write_synced(file, |out| Ok(out.write_all(&delivered.file)?))?;
+    Ok((findings, metadata, delivered))
+}
+
 /// Every processing step in words, with its values.
 pub(crate) fn steps(findings: &Findings) -> Vec<String> {
     let skew = format!("skew found: {:+.4}° at confidence {:.3}", findings.angle, findings.confidence);
     let turned = match findings.applied {
         0.0 => "not turned".into(),
-        angle => format!("turned by {angle:+.4}° (bilinear), canvas grown, border filled with the paper's colour"),
+        angle => format!("turned by {angle:+.4}° (Catmull-Rom), canvas grown, border filled with the paper's colour"),
     };
     vec![skew, turned]
 }

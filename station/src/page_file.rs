@@ -1,6 +1,6 @@
 //! `platen-station page`: the page pipeline on image files.
 
-use crate::pages::{self, Image, View, encode};
+use crate::pages::{self, Image, View, deliver, encode};
 use anyhow::{Context, bail};
 use image::DynamicImage;
 use platen_protocol::uplink::ColourMode;
@@ -93,8 +93,6 @@ fn round(value: f64, digits: i32) -> f64 {
 }
 
 fn write(view: &View<'_>, findings: &pages::Findings, file: &Path, folder: &Path, quality: u8) -> anyhow::Result<()> {
-    let turned = pages::straighten(view, findings);
-    let image = turned.as_ref().map_or(*view, Image::view);
     let metadata = encode::Metadata {
         time: jiff::Timestamp::now().to_string(),
         software: crate::SOFTWARE.into(),
@@ -107,12 +105,8 @@ fn write(view: &View<'_>, findings: &pages::Findings, file: &Path, folder: &Path
     if same_file(&target, file) {
         bail!("it would be overwritten by its own result; choose another --out");
     }
-    let context = || format!("{} cannot be written", target.display());
-    if lineart {
-        encode::tiff(fs::File::create(&target).with_context(context)?, &image, &metadata)?;
-    } else {
-        fs::write(&target, encode::jpeg(&image, quality, &metadata)?).with_context(context)?;
-    }
+    let delivered = deliver::deliver(view, findings, quality, &metadata)?;
+    fs::write(&target, delivered.file).with_context(|| format!("{} cannot be written", target.display()))?;
     Ok(())
 }
 

@@ -1,27 +1,23 @@
 //! Files: JPEG for grey and colour, TIFF with G4 for lineart, uncompressed TIFF for masters. Resolution and metadata are
 //! part of the file. Same input, same bytes.
 
-use super::geometry::View;
-use fax::{Color, VecWriter, encoder::Encoder};
-use platen_protocol::uplink::ColourMode;
-use std::{
-    fmt::Write as _,
-    io::{Seek, Write},
-};
-use tiff::{
-    encoder::{Rational, TiffEncoder},
-    tags::Tag,
-};
+mod jpeg;
+mod tiff;
 
-/// Where the pixels of a TIFF begin: behind its header of 8 bytes and padding.
-const PIXELS_AT: usize = 4096;
+pub(crate) use self::{
+    jpeg::{Jpeg, jpeg},
+    tiff::tiff,
+};
+use std::fmt::Write as _;
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum EncodeError {
     #[error("JPEG: {0}")]
     Jpeg(#[from] turbojpeg::Error),
     #[error("TIFF: {0}")]
-    Tiff(#[from] tiff::TiffError),
+    Tiff(#[from] ::tiff::TiffError),
+    #[error("the JPEG encoder gave a strip without a scan")]
+    Strips,
     #[error("metadata of {0} bytes do not fit into a JPEG segment of 65,500")]
     Metadata(usize),
 }
@@ -79,89 +75,4 @@ fn escaped(text: &str) -> String {
         }
     }
     out
-}
-
-/// JPEG with JFIF density and XMP. Lineart has no place in a JPEG; see [`tiff`].
-pub(crate) fn jpeg(page: &View<'_>, quality: u8, metadata: &Metadata) -> Result<Vec<u8>, EncodeError> {
-    let (format, sampling) = match page.mode {
-        ColourMode::Colour => (turbojpeg::PixelFormat::RGB, turbojpeg::Subsamp::Sub2x2),
-        ColourMode::Grey | ColourMode::Lineart => (turbojpeg::PixelFormat::GRAY, turbojpeg::Subsamp::Gray),
-    };
-    let mut compressor = turbojpeg::Compressor::new()?;
-    compressor.set_quality(i32::from(quality))?;
-    compressor.set_subsamp(sampling)?;
-    let pixels = page.bytes();
-    let image = turbojpeg::Image { pixels, width: page.width, pitch: page.stride, height: page.height, format };
-    let plain = compressor.compress_to_owned(image)?;
-
-    let xmp = metadata.xmp();
-    let payload = [b"http://ns.adobe.com/xap/1.0/\0".as_slice(), xmp.as_bytes()].concat();
-    let length = u16::try_from(payload.len() + 2).map_err(|_| EncodeError::Metadata(payload.len()))?;
-    // libjpeg-turbo begins every file with SOI and an APP0 of 18 bytes without a density: JFIF, section "APP0".
-    let (head, rest) = plain.split_at(20);
-    let mut file = Vec::with_capacity(plain.len() + payload.len() + 4);
-    file.extend_from_slice(head);
-    let dpi = u16::try_from(page.dpi).unwrap_or(u16::MAX).to_be_bytes();
-    file[13..18].copy_from_slice(&[1, dpi[0], dpi[1], dpi[0], dpi[1]]);
-    file.extend_from_slice(&[0xff, 0xe1]);
-    file.extend_from_slice(&length.to_be_bytes());
-    file.extend_from_slice(&payload);
-    file.extend_from_slice(rest);
-    Ok(file)
-}
-
-/// TIFF, baseline: lineart in CCITT G4, everything else uncompressed.
-pub(crate) fn tiff(out: impl Write + Seek, page: &View<'_>, metadata: &Metadata) -> Result<(), EncodeError> {
-    let mut encoder = TiffEncoder::new(out)?;
-    let mut directory = encoder.image_directory()?;
-    let (compression, photometric, samples, bits): (u16, u16, u16, u16) = match page.mode {
-        ColourMode::Lineart => (4, 0, 1, 1),
-        ColourMode::Grey => (1, 1, 1, 8),
-        ColourMode::Colour => (1, 2, 3, 8),
-    };
-    let mut packed = Vec::new();
-    let data: &[u8] = match (page.mode, page.packed()) {
-        (ColourMode::Lineart, _) => {
-            packed = g4(page);
-            &packed
-        }
-        (ColourMode::Grey | ColourMode::Colour, Some(data)) => data,
-        (ColourMode::Grey | ColourMode::Colour, None) => {
-            (0..page.height).for_each(|y| packed.extend_from_slice(page.row(y)));
-            &packed
-        }
-    };
-    // Pixels begin on a page boundary, so that they can go from the scanner's memory to the disk without a copy.
-    directory.write_data(&[0u8; PIXELS_AT - 8][..])?;
-    let offset = directory.write_data(data)?;
-    let dpi = || Rational { n: page.dpi, d: 1 };
-    let (width, height, len) = (page.width as u32, page.height as u32, data.len() as u32);
-    directory.write_tag(Tag::ImageWidth, width)?;
-    directory.write_tag(Tag::ImageLength, height)?;
-    directory.write_tag(Tag::BitsPerSample, &vec![bits; usize::from(samples)][..])?;
-    directory.write_tag(Tag::Compression, compression)?;
-    directory.write_tag(Tag::PhotometricInterpretation, photometric)?;
-    directory.write_tag(Tag::StripOffsets, offset as u32)?;
-    directory.write_tag(Tag::SamplesPerPixel, samples)?;
-    directory.write_tag(Tag::RowsPerStrip, height)?;
-    directory.write_tag(Tag::StripByteCounts, len)?;
-    directory.write_tag(Tag::XResolution, dpi())?;
-    directory.write_tag(Tag::YResolution, dpi())?;
-    directory.write_tag(Tag::ResolutionUnit, 2u16)?;
-    directory.write_tag(Tag::Software, metadata.software.as_str())?;
-    directory.write_tag(Tag::Unknown(700), metadata.xmp().as_bytes())?;
-    directory.finish()?;
-    Ok(())
-}
-
-fn g4(page: &View<'_>) -> Vec<u8> {
-    let mut encoder = Encoder::new(VecWriter::new());
-    for y in 0..page.height {
-        let row = page.row(y);
-        let pels =
-            (0..page.width).map(|x| if row[x / 8] & (0x80 >> (x % 8)) == 0 { Color::White } else { Color::Black });
-        let Ok(()) = encoder.encode_line(pels, page.width as u32);
-    }
-    let Ok(writer) = encoder.finish();
-    writer.finish()
 }

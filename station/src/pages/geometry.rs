@@ -60,6 +60,12 @@ impl<'a> View<'a> {
         &self.data[y * self.stride..][..row_bytes(self.mode, self.width)]
     }
 
+    /// `count` rows from row `from`, as a page of their own.
+    pub(crate) fn rows(&self, from: usize, count: usize) -> View<'a> {
+        let count = count.min(self.height - from);
+        View { height: count, data: &self.data[from * self.stride..], ..*self }
+    }
+
     /// All rows with their padding.
     pub(crate) fn bytes(&self) -> &'a [u8] {
         self.data

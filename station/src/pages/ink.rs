@@ -2,6 +2,7 @@
 //! feeder's streaks held down.
 
 use super::{geometry::Grey, reduce};
+use multiversion::multiversion;
 
 /// The local mean is taken over a square of this half-width, in mm.
 const SURROUND_MM: f32 = 3.0;
@@ -34,19 +35,21 @@ impl InkMap {
         let masked = background(&small);
         let mut below: Vec<i16> = mean.iter().map(|&m| i16::from(m) - threshold).collect();
         let cells = w.div_ceil(CELL);
-        for y in 0..h {
-            let rim = y < RIM || y + RIM >= h;
-            let (row, mask) = (&mut below[y * w..(y + 1) * w], &masked[y / CELL * cells..][..cells]);
-            for (x, b) in row.iter_mut().enumerate() {
-                if rim || x < RIM || x + RIM >= w || mask[x / CELL] {
-                    *b = NEVER;
-                }
+        for (y, row) in below.chunks_exact_mut(w).enumerate() {
+            if y < RIM || y + RIM >= h {
+                row.fill(NEVER);
+                continue;
             }
+            row[..RIM.min(w)].fill(NEVER);
+            row[w.saturating_sub(RIM)..].fill(NEVER);
+            let mask = &masked[y / CELL * cells..][..cells];
+            row.chunks_mut(CELL).zip(mask).filter(|(_, masked)| **masked).for_each(|(cell, _)| cell.fill(NEVER));
         }
         for x in streaks(&small, &below) {
             (0..h).for_each(|y| below[y * w + x] = NEVER);
         }
-        let ink = small.data.iter().zip(&below).map(|(&v, &b)| (b - i16::from(v)).clamp(0, MOST) as u8).collect();
+        let mut ink = vec![0; small.data.len()];
+        darker(&mut ink, &small.data, &below);
         Self { coarse: Grey { data: ink, ..small }, below }
     }
 
@@ -62,25 +65,37 @@ impl InkMap {
                     pair.fill(b);
                 }
             }
-            for ((out, &v), &b) in out.iter_mut().zip(fine.row(y)).zip(&below) {
-                *out = (b - i16::from(v)).clamp(0, MOST) as u8;
-            }
+            darker(out, fine.row(y), &below);
         }
         Grey { width: fine.width, height: fine.height, dpi: fine.dpi, data }
     }
 }
 
+/// How much darker than its threshold each pixel is.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
+fn darker(ink: &mut [u8], pixels: &[u8], below: &[i16]) {
+    for ((ink, &v), &b) in ink.iter_mut().zip(pixels).zip(below) {
+        *ink = (b - i16::from(v)).clamp(0, MOST) as u8;
+    }
+}
+
 /// Mean over a square of half-width `r`, edges repeated.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
 fn local_mean(grey: &Grey, r: usize) -> Vec<u8> {
     let (w, h) = (grey.width, grey.height);
     let n = (2 * r + 1) as u32;
     let mut across = vec![0u16; w * h];
+    // The row with its ends repeated as far as the square reaches.
+    let mut padded = vec![0u8; w + 2 * r + 1];
     for (row, out) in grey.data.chunks_exact(w).zip(across.chunks_exact_mut(w)) {
-        let at = |x: isize| u32::from(row[x.clamp(0, w as isize - 1) as usize]);
-        let mut sum: u32 = (-(r as isize)..=r as isize).map(at).sum();
-        for (x, out) in out.iter_mut().enumerate() {
-            *out = sum as u16;
-            sum = sum + at((x + r + 1) as isize) - at(x as isize - r as isize);
+        padded[..r].fill(row[0]);
+        padded[r..r + w].copy_from_slice(row);
+        padded[r + w..].fill(row[w - 1]);
+        let mut sum: u16 = padded[..2 * r].iter().map(|&v| u16::from(v)).sum();
+        for ((out, &enter), &leave) in out.iter_mut().zip(&padded[2 * r..]).zip(&padded) {
+            sum += u16::from(enter);
+            *out = sum;
+            sum -= u16::from(leave);
         }
     }
     let line = |y: isize| &across[y.clamp(0, h as isize - 1) as usize * w..][..w];
@@ -163,15 +178,18 @@ fn background(grey: &Grey) -> Vec<bool> {
 /// The grey of the paper: what the brightest quarter of the picture reaches.
 pub(crate) fn paper_level(grey: &Grey) -> u8 {
     let mut histogram = [0usize; 256];
-    grey.data.iter().for_each(|&v| histogram[usize::from(v)] += 1);
+    let sample = grey.data.iter().step_by(3);
+    let quarter = sample.len() / 4;
+    sample.for_each(|&v| histogram[usize::from(v)] += 1);
     let mut seen = 0;
     let level = histogram.iter().rposition(|&n| {
         seen += n;
-        seen > grey.data.len() / 4
+        seen > quarter
     });
     level.unwrap_or(255) as u8
 }
 
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
 fn streaks(grey: &Grey, below: &[i16]) -> Vec<usize> {
     let w = grey.width;
     let mut inked = vec![0u32; w];

@@ -1,17 +1,21 @@
 //! The page pipeline: pixels in, pixels and findings out. Everything here is pure; one file a stage, in order:
 //!
-//! [`geometry`] (views and images) → [`reduce`] → [`ink`] → [`skew`] → [`blank`] → [`turn`] → [`encode`]
+//! [`geometry`] (views and images) → [`reduce`] → [`ink`] → [`skew`] → [`blank`] →
+//! [`turn`] → [`encode`], the last two joined by [`deliver`]
 //!
 //! Sign everywhere: an angle is the rotation in degrees that straightens the page, positive = counter-clockwise as seen
 //! on screen. Lengths are pixels of the image at hand unless they say mm.
 
 pub(crate) mod blank;
+pub(crate) mod deliver;
 pub(crate) mod encode;
 pub(crate) mod geometry;
 pub(crate) mod ink;
+mod paper;
 pub(crate) mod preview;
 pub(crate) mod reduce;
 pub(crate) mod skew;
+mod strips;
 pub(crate) mod turn;
 
 pub(crate) use geometry::{BadPage, Image, View};
@@ -34,6 +38,15 @@ pub(crate) struct Findings {
     /// Nothing is written on it.
     pub(crate) blank: bool,
     pub(crate) flags: Vec<Flag>,
+    /// The paper's own colour; where the page is grey, all three are the same.
+    pub(crate) paper: [u8; 3],
+}
+
+impl Findings {
+    /// Where the page as delivered lies in the scan.
+    pub(crate) fn canvas(&self, page: &View<'_>) -> turn::Canvas {
+        if self.applied == 0.0 { turn::Canvas::whole(page) } else { turn::Canvas::around(page, self.applied) }
+    }
 }
 
 /// Something a person should look at.
@@ -80,10 +93,12 @@ pub(crate) fn examine(page: &View<'_>) -> Findings {
         flags.push(Flag::Askew);
     }
     let applied = if sure && skew.angle.abs() >= WORTH_TURNING { skew.angle } else { 0.0 };
-    Findings { angle: skew.angle, confidence: skew.confidence, applied, blank, flags }
-}
-
-/// Straightens a page by what was found; `None` if it stays as it is.
-pub(crate) fn straighten(page: &View<'_>, findings: &Findings) -> Option<Image> {
-    (findings.applied != 0.0).then(|| turn::turn(page, findings.applied))
+    Findings {
+        angle: skew.angle,
+        confidence: skew.confidence,
+        applied,
+        blank,
+        flags,
+        paper: paper::colour(page, ink::paper_level(&fine)),
+    }
 }

@@ -15,11 +15,21 @@ const LUMA: [u32; 3] = [77, 150, 29];
 
 fn by(page: &View<'_>, factor: usize) -> Grey {
     let (width, height) = (page.width / factor, page.height / factor);
+    let mut reduced =
+        Grey { width, height, dpi: page.dpi as f32 / factor as f32, data: Vec::with_capacity(width * height) };
+    if page.mode == ColourMode::Colour && factor == 2 {
+        // The usual case, 300 to 150 dpi.
+        let (mut sums, mut lumas) = (vec![0; page.width * 3], vec![0; page.width * 3]);
+        for y in 0..height {
+            lumas_of_pairs(&mut sums, &mut lumas, page.row(2 * y), page.row(2 * y + 1));
+            reduced.data.extend(lumas.as_chunks::<6>().0.iter().map(|cell| ((cell[0] + cell[3]) >> 8) as u8));
+        }
+        return reduced;
+    }
     let bands = if page.mode == ColourMode::Colour { 3 } else { 1 };
     // Columns are summed first, over bytes as they lie: the compiler makes vectors of that.
     let mut sums = vec![0u16; page.width * bands];
     let mut bits = vec![0u8; if page.mode == ColourMode::Lineart { page.width } else { 0 }];
-    let mut data = Vec::with_capacity(width * height);
     let scale = (1 << 16) / (factor * factor) as u32;
     for y in 0..height {
         sums.fill(0);
@@ -31,14 +41,9 @@ fn by(page: &View<'_>, factor: usize) -> Grey {
             }
             add_row(&mut sums, row);
         }
-        if bands == 3 && factor == 2 {
-            // The usual case, 300 to 150 dpi, without inner loops.
-            data.extend(sums.as_chunks::<6>().0.iter().take(width).map(|&[r0, g0, b0, r1, g1, b1]| {
-                let [r, g, b] = [r0 + r1, g0 + g1, b0 + b1].map(u32::from);
-                ((r * LUMA[0] + g * LUMA[1] + b * LUMA[2]) >> 10) as u8
-            }));
-        } else if bands == 3 {
-            data.extend(sums.chunks_exact(3 * factor).take(width).map(|cell| {
+        let cells = sums.chunks_exact(bands * factor).take(width);
+        if bands == 3 {
+            reduced.data.extend(cells.map(|cell| {
                 let mut rgb = [0u32; 3];
                 for p in cell.chunks_exact(3) {
                     for (sum, &v) in rgb.iter_mut().zip(p) {
@@ -49,16 +54,29 @@ fn by(page: &View<'_>, factor: usize) -> Grey {
                 ((luma * scale) >> 16) as u8
             }));
         } else {
-            data.extend(sums.chunks_exact(factor).take(width).map(|cell| {
+            reduced.data.extend(cells.map(|cell| {
                 let sum: u32 = cell.iter().map(|&v| u32::from(v)).sum();
                 ((sum * scale) >> 16) as u8
             }));
         }
     }
-    Grey { width, height, dpi: page.dpi as f32 / factor as f32, data }
+    reduced
 }
 
-#[multiversion(targets("x86_64+avx2", "x86_64+avx512f+avx512bw+avx512vl"))]
+/// 64 times the luma of each pixel and the one below it, at the pixel's first byte. What stands at the other two bytes
+/// means nothing, but costs less than to leave it out. The weights are [`LUMA`] in 1/64: two sums then fit 16 bits.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
+fn lumas_of_pairs(sums: &mut [u16], lumas: &mut [u16], upper: &[u8], lower: &[u8]) {
+    for ((sum, &a), &b) in sums.iter_mut().zip(upper).zip(lower) {
+        *sum = u16::from(a) + u16::from(b);
+    }
+    let beside = sums[1..].iter().zip(&sums[2..]);
+    for ((luma, &red), (&green, &blue)) in lumas.iter_mut().zip(sums.iter()).zip(beside) {
+        *luma = 19 * red + 38 * green + 7 * blue;
+    }
+}
+
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
 fn add_row(sums: &mut [u16], row: &[u8]) {
     for (sum, &v) in sums.iter_mut().zip(row) {
         *sum += u16::from(v);
@@ -66,6 +84,7 @@ fn add_row(sums: &mut [u16], row: &[u8]) {
 }
 
 /// Halves a grey picture.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
 pub(crate) fn halve(grey: &Grey) -> Grey {
     let (width, height) = ((grey.width / 2).max(1), (grey.height / 2).max(1));
     if grey.width < 2 || grey.height < 2 {
@@ -81,4 +100,32 @@ pub(crate) fn halve(grey: &Grey) -> Grey {
         );
     }
     Grey { width, height, dpi: grey.dpi / 2.0, data }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pages::Image;
+
+    #[test]
+    fn a_reduced_page_is_the_mean_luma_of_its_cells_at_every_factor() {
+        let (width, height) = (61, 35);
+        let data: Vec<u8> = (0..width * height * 3).map(|i| (i * 37 % 251) as u8).collect();
+        let page = Image { mode: ColourMode::Colour, width, height, dpi: 300, data };
+        for (dpi, factor) in [(300, 1), (150, 2), (100, 3), (75, 4)] {
+            let small = to_dpi(&page.view(), dpi);
+            assert_eq!((small.width, small.height), (width / factor, height / factor));
+            for (i, &got) in small.data.iter().enumerate() {
+                let (x, y) = (i % small.width * factor, i / small.width * factor);
+                let mut sum = 0.0;
+                for (dy, dx) in (0..factor).flat_map(|dy| (0..factor).map(move |dx| (dy, dx))) {
+                    let at = ((y + dy) * width + x + dx) * 3;
+                    let weighed = [0.299, 0.587, 0.114].iter().zip(&page.data[at..at + 3]);
+                    sum += weighed.map(|(w, &v)| w * f64::from(v)).sum::<f64>();
+                }
+                let mean = sum / (factor * factor) as f64;
+                assert!((f64::from(got) - mean).abs() < 3.0, "{factor}: cell {x}, {y} is {got}, should be {mean:.1}");
+            }
+        }
+    }
 }

@@ -4,8 +4,11 @@
 //! is the projection at an angle. Coarse search over ±15.6°, rows and columns both (vertical Chinese, tables), then fine
 //! on the picture at full resolution. Method and figures: `imaging.md`.
 
-use super::{geometry::Grey, ink::InkMap};
-use multiversion::multiversion;
+use super::{
+    geometry::Grey,
+    ink::InkMap,
+    strips::{Strips, energy, transposed},
+};
 
 /// The fine search works at this resolution, the coarse one at half of it.
 pub(crate) const FINE_DPI: u32 = 150;
@@ -50,7 +53,7 @@ impl Axis {
 pub(crate) fn find(fine: &Grey, ink: &InkMap) -> Skew {
     let steps = (2.0 * COARSE_RANGE / COARSE_STEP) as usize + 1;
     let angle_of = |i: usize| -COARSE_RANGE + i as f32 * COARSE_STEP;
-    let across = coarse(&ink.coarse, Axis::Rows, steps, angle_of);
+    let across = coarse(&transposed(&ink.coarse), Axis::Rows, steps, angle_of);
     let down = coarse(&ink.coarse, Axis::Columns, steps, angle_of);
     let joint: Vec<f64> = across.iter().zip(&down).map(|(a, d)| a.max(0.0) + d.max(0.0)).collect();
     let best = (0..steps).max_by(|&a, &b| joint[a].total_cmp(&joint[b])).unwrap_or(steps / 2);
@@ -63,10 +66,11 @@ pub(crate) fn find(fine: &Grey, ink: &InkMap) -> Skew {
 
     let inked = ink.coarse.data.iter().filter(|&&v| v > 8).count() as f32 / ink.coarse.data.len() as f32;
     let full = ink.fine(fine);
+    let turned = transposed(&full);
     let (a, d) = (across[best].max(0.0), down[best].max(0.0));
     let search = |axis, share: f64, other: f64| {
         (share >= 0.25 * other).then(|| {
-            let peak = refine(&full, axis, angle_of(best), inked < SPARSE);
+            let peak = refine(if axis == Axis::Rows { &turned } else { &full }, axis, angle_of(best), inked < SPARSE);
             (peak.angle, peak.sharpness * share)
         })
     };
@@ -88,11 +92,11 @@ pub(crate) fn find(fine: &Grey, ink: &InkMap) -> Skew {
 
 /// Sharpness for each coarse angle, as a share above the median.
 fn coarse(ink: &Grey, axis: Axis, steps: usize, angle_of: impl Fn(usize) -> f32) -> Vec<f64> {
-    let strips = Strips::new(ink, axis, COARSE_STRIP, 0.0, COARSE_RANGE.to_radians().tan());
-    let mut profile = vec![0.0; strips.len];
+    let strips = Strips::new(ink, COARSE_STRIP, 0.0, COARSE_RANGE.to_radians().tan());
+    let mut profile = vec![0; strips.len];
     let energies: Vec<f64> = (0..steps)
         .map(|i| {
-            strips.project(axis.slope(angle_of(i)), 0..strips.count, &mut profile);
+            strips.project_roughly(axis.slope(angle_of(i)), 0..strips.count, &mut profile);
             energy(&profile, 1)
         })
         .collect();
@@ -110,8 +114,8 @@ struct Peak {
 
 /// Steps .04 → .012 → .006 and a parabola around `start`.
 fn refine(ink: &Grey, axis: Axis, start: f32, sparse: bool) -> Peak {
-    let strips = Strips::new(ink, axis, FINE_STRIP, axis.slope(start), 0.012);
-    let mut profile = vec![0.0; strips.len];
+    let strips = Strips::new(ink, FINE_STRIP, axis.slope(start), 0.012);
+    let mut profile = vec![0; strips.len];
     // Sparse pages: half a line; others: one stroke.
     let blur = ((ink.dpi * if sparse { 0.5 } else { 0.12 } / 25.4).round() as usize).max(1);
     let mut score = |offset: f32, groups: usize, blur: usize| {
@@ -153,99 +157,4 @@ fn vertex(five: &[f64]) -> f64 {
     }
     let (b, c) = (linear / 10.0, square / 14.0);
     if c < 0.0 { (-b / (2.0 * c)).clamp(-2.0, 2.0) } else { 0.0 }
-}
-
-/// Ink summed across narrow strips, with room at both ends for shearing.
-struct Strips {
-    count: usize,
-    len: usize,
-    pad: usize,
-    /// Middle of each strip, from the middle of the page, in pixels.
-    middles: Vec<f32>,
-    data: Vec<f32>,
-}
-
-impl Strips {
-    /// `pre` is a slope already taken out; later slopes stay within ±`reach`.
-    fn new(ink: &Grey, axis: Axis, strip: usize, pre: f32, reach: f32) -> Self {
-        let (across, len) = if axis == Axis::Rows { (ink.width, ink.height) } else { (ink.height, ink.width) };
-        let pad = (across as f32 * 0.5 * (pre.abs() + reach)) as usize + 6;
-        let count = across.div_ceil(strip);
-        let room = len + 2 * pad;
-        let middle = across as f32 / 2.0;
-        let mut sums = vec![0u16; count * room];
-        // The offset of each line of pixels is dithered: rounding would pull every estimate towards 0.
-        let offset = |i: usize| ((i as f32 + 0.5 - middle) * pre + dither(7 * i) - 0.5).round() as isize;
-        let start = |i: usize| (pad as isize - offset(i)).clamp(0, (room - len) as isize) as usize;
-        match axis {
-            Axis::Rows => {
-                // Runs of columns with one offset within one strip, so that rows are read as they lie.
-                let mut x = 0;
-                while x < across {
-                    let (s, from) = (x / strip, start(x));
-                    let end = (x + 1..across.min((s + 1) * strip))
-                        .find(|&e| start(e) != from)
-                        .unwrap_or(across.min((s + 1) * strip));
-                    let out = &mut sums[s * room + from..][..len];
-                    for (out, row) in out.iter_mut().zip(ink.data.chunks_exact(ink.width)) {
-                        *out += row[x..end].iter().map(|&v| u16::from(v)).sum::<u16>();
-                    }
-                    x = end;
-                }
-            }
-            Axis::Columns => {
-                for (y, row) in ink.data.chunks_exact(ink.width).enumerate() {
-                    let out = &mut sums[y / strip * room + start(y)..][..len];
-                    out.iter_mut().zip(row).for_each(|(out, &v)| *out += u16::from(v));
-                }
-            }
-        }
-        let middles = (0..count).map(|s| (s as f32 + 0.5) * strip as f32 - middle).collect();
-        Self { count, len, pad, middles, data: sums.into_iter().map(f32::from).collect() }
-    }
-
-    /// Adds up the strips of `range`, each shifted by its distance from the middle times `slope`.
-    fn project(&self, slope: f32, range: std::ops::Range<usize>, profile: &mut [f32]) {
-        profile.fill(0.0);
-        let room = self.len + 2 * self.pad;
-        for s in range {
-            let shift = self.middles[s] * slope + dither(s);
-            let whole = shift.floor();
-            let part = shift - whole;
-            let Some(from) = self.pad.checked_add_signed(whole as isize).filter(|f| f + self.len < room) else {
-                continue;
-            };
-            let strip = &self.data[s * room + from..][..=self.len];
-            add_shifted(profile, strip, part);
-        }
-    }
-}
-
-/// Adds a strip, shifted by a part of a pixel.
-#[multiversion(targets("x86_64+avx2+fma", "x86_64+avx512f+avx512vl"))]
-fn add_shifted(profile: &mut [f32], strip: &[f32], part: f32) {
-    for ((p, a), b) in profile.iter_mut().zip(strip).zip(&strip[1..]) {
-        *p += (1.0 - part) * a + part * b;
-    }
-}
-
-/// A fraction that spreads evenly over 0..1 as `i` rises (golden ratio).
-fn dither(i: usize) -> f32 {
-    (i as f32 * 0.618_034).fract()
-}
-
-/// How sharp a profile is: the energy of its derivative over `k` pixels.
-fn energy(profile: &[f32], k: usize) -> f64 {
-    if k <= 1 {
-        return profile.windows(3).map(|w| (w[2] - w[0]) * (w[2] - w[0])).sum::<f32>().into();
-    }
-    let mut sums = Vec::with_capacity(profile.len() + 1);
-    sums.push(0.0f64);
-    let mut sum = 0.0;
-    for &v in profile {
-        sum += f64::from(v);
-        sums.push(sum);
-    }
-    let whole: f64 = sums.windows(2 * k + 1).map(|w| (w[2 * k] - 2.0 * w[k] + w[0]).powi(2)).sum();
-    whole / (k * k) as f64
 }

@@ -1,170 +1,363 @@
-//! Turning a page by a small angle. The canvas grows so that nothing of the sheet is cut; what lies outside the scan is
-//! filled with the paper's own colour.
+//! Turning a page by a small angle, strip by strip. The canvas is given from outside ([`Canvas`]); what lies outside the
+//! scan is filled with the paper's own colour.
 //!
-//! Within a run of pixels where the source's row and the whole part of its column advance together, bilinear
-//! interpolation is a blend of four contiguous runs, which the compiler turns into vector code.
+//! Rotation is split into a pass along the rows and one down the columns (Catmull and Smith, 1980), each interpolating
+//! with the Catmull-Rom cubic: as sharp as a 4 × 4 kernel, at half of its cost. The weights of a block of neighbouring
+//! pixels depend on nothing but the fraction at which the block begins, so they stand in a table, and a pass is a sum of
+//! a few products of contiguous bytes, which the compiler turns into vector code. Only the rows that a strip needs are
+//! held between the passes: they stay in the processor's cache.
 
-use super::{
-    geometry::{Image, View, unpack_lineart},
-    ink, reduce,
-};
+use super::geometry::{Image, View, row_bytes, unpack_lineart};
 use multiversion::multiversion;
 use platen_protocol::uplink::ColourMode;
+use std::convert::Infallible;
 
-/// Fixed point of the weights: products stay within 16 bits.
-const ONE: u16 = 256;
-/// Longest run, so that the horizontal weight, constant within a run, errs by less than 1/16 of a pixel at 15°.
-const RUN: usize = 64;
+/// Rows of a strip: whole blocks of every JPEG sampling.
+pub(crate) const STRIP: usize = 64;
+/// Fractions of a pixel that are told apart: 2 to the power of this. Their table fits a processor's first cache.
+const PHASE_BITS: u32 = 6;
+const PHASES: usize = 1 << PHASE_BITS;
+/// Fixed point of places: bits behind the point.
+const POINT: u32 = 32;
+/// Fixed point of the weights: a sum of products fits 16 bits with sign once the middle grey is taken off.
+const ONE: i16 = 128;
 
-/// Turns `page` by `degrees`, positive = counter-clockwise.
-pub(crate) fn turn(page: &View<'_>, degrees: f64) -> Image {
-    match page.mode {
-        ColourMode::Grey => turn_bands::<1>(page, degrees, paper::<1>(page)),
-        ColourMode::Colour => turn_bands::<3>(page, degrees, paper::<3>(page)),
-        ColourMode::Lineart => {
-            let mut grey = vec![0; page.width * page.height];
-            for (y, out) in grey.chunks_exact_mut(page.width).enumerate() {
-                unpack_lineart(page.row(y), out);
-            }
-            let grey =
-                Image { mode: ColourMode::Grey, width: page.width, height: page.height, dpi: page.dpi, data: grey };
-            pack(&turn_bands::<1>(&grey.view(), degrees, [255]))
+/// Where the delivered page lies in the scan.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Canvas {
+    pub(crate) width: usize,
+    pub(crate) height: usize,
+    /// The place in the scan that comes to the canvas's middle, in pixels, edges at integers.
+    pub(crate) centre: (f64, f64),
+    /// How far the scan is turned, positive = counter-clockwise.
+    pub(crate) degrees: f64,
+}
+
+impl Canvas {
+    /// The whole scan as it is.
+    pub(crate) fn whole(page: &View<'_>) -> Self {
+        let centre = (page.width as f64 / 2.0, page.height as f64 / 2.0);
+        Self { width: page.width, height: page.height, centre, degrees: 0.0 }
+    }
+
+    /// A box around the whole scan turned by `degrees`, at least as large as the scan: nothing is cut.
+    pub(crate) fn around(page: &View<'_>, degrees: f64) -> Self {
+        let (sin, cos) = degrees.to_radians().sin_cos();
+        let (w, h) = (page.width as f64, page.height as f64);
+        Self {
+            width: ((w * cos + h * sin.abs()).ceil() as usize).max(page.width),
+            height: ((h * cos + w * sin.abs()).ceil() as usize).max(page.height),
+            degrees,
+            ..Self::whole(page)
         }
     }
 }
 
-/// Lineart stays lineart.
-fn pack(grey: &Image) -> Image {
-    let mut data = vec![0; grey.width.div_ceil(8) * grey.height];
-    for (row, out) in grey.data.chunks_exact(grey.width).zip(data.chunks_exact_mut(grey.width.div_ceil(8))) {
-        for (x, _) in row.iter().enumerate().filter(|(_, v)| **v < 128) {
-            out[x / 8] |= 0x80 >> (x % 8);
-        }
-    }
-    Image { mode: ColourMode::Lineart, data, ..*grey }
-}
-
-/// The paper's colour: the mean of pixels about as bright as the paper.
-fn paper<const BANDS: usize>(page: &View<'_>) -> [u8; BANDS] {
-    let level = ink::paper_level(&reduce::to_dpi(page, 30));
-    let (mut sums, mut n) = ([0u64; BANDS], 0u64);
-    for y in (0..page.height).step_by(16) {
-        for pixel in page.row(y).as_chunks::<BANDS>().0.iter().step_by(16) {
-            let mean = pixel.iter().map(|&v| u32::from(v)).sum::<u32>() / BANDS as u32;
-            if mean.abs_diff(u32::from(level)) < 12 {
-                sums.iter_mut().zip(pixel).for_each(|(s, &v)| *s += u64::from(v));
-                n += 1;
-            }
-        }
-    }
-    sums.map(|s| s.checked_div(n).map_or(level, |mean| mean as u8))
-}
-
-fn turn_bands<const BANDS: usize>(page: &View<'_>, degrees: f64, fill: [u8; BANDS]) -> Image {
-    let (sin, cos) = degrees.to_radians().sin_cos();
-    let (w, h) = (page.width as f64, page.height as f64);
-    // A box around the turned page, at least as large as the page.
-    let width = ((w * cos + h * sin.abs()).ceil() as usize).max(page.width);
-    let height = ((h * cos + w * sin.abs()).ceil() as usize).max(page.height);
-    let mut data = vec![0u8; width * height * BANDS];
-    // Vertical weight at each place of a run, relative to its start, in 1/32768 of a pixel.
-    let ramp: Vec<u16> = (0..RUN * BANDS).map(|j| ((j / BANDS) as f64 * sin * 32768.0).round() as i32 as u16).collect();
-    let steps = Steps::new(sin, cos);
-    for (y, out) in data.chunks_exact_mut(width * BANDS).enumerate() {
-        // Centre to centre; the source of the row's first pixel.
-        let (dx, dy) = (0.5 - width as f64 / 2.0, y as f64 + 0.5 - height as f64 / 2.0);
-        let (x0, y0) = (dx * cos - dy * sin + w / 2.0 - 0.5, dx * sin + dy * cos + h / 2.0 - 0.5);
-        let mut i = 0;
-        while i < width {
-            let (sx, sy) = (x0 + i as f64 * cos, y0 + i as f64 * sin);
-            let (col, row) = (floor(sx), floor(sy));
-            let run = steps.run_length(sx - col, sy - row).min(width - i);
-            let out = &mut out[i * BANDS..(i + run) * BANDS];
-            i += run;
-            let inside = row >= 0.0 && row < h - 1.0 && col >= 0.0 && col + run as f64 + 1.0 < w;
-            if inside {
-                let weight =
-                    (((sx + (run / 2) as f64 * cos) - (col + (run / 2) as f64)) * f64::from(ONE)).clamp(0.0, 256.0);
-                let (from, to) = (col as usize * BANDS, (col as usize + run + 1) * BANDS);
-                let (upper, lower) = (&page.row(row as usize)[from..to], &page.row(row as usize + 1)[from..to]);
-                // Two steps inside its limits, because the ramp is rounded.
-                let vertical = ((sy - row) * 32768.0).clamp(2.0, 32765.0) as u16;
-                blend::<BANDS>(out, upper, lower, weight as u16, vertical, &ramp);
-            } else {
-                edge::<BANDS>(page, out, (sx, sy), (cos, sin), fill);
-            }
-        }
-    }
-    Image { mode: page.mode, width, height, dpi: page.dpi, data }
-}
-
-/// As `f64::floor`, which is a call into the C library on processors without SSE4.1; page coordinates fit an `i32`.
-fn floor(x: f64) -> f64 {
-    let whole = f64::from(x as i32);
-    if whole > x { whole - 1.0 } else { whole }
-}
-
-/// Slopes of a turn, and their inverses: a division for each run would cost as much as the run.
-struct Steps {
-    sin: f64,
-    per_row: f64,
-    per_column: f64,
-}
-
-impl Steps {
-    fn new(sin: f64, cos: f64) -> Self {
-        Self { sin, per_row: 1.0 / sin.abs().max(1e-9), per_column: 1.0 / (1.0 - cos).max(1e-9) }
-    }
-
-    /// Pixels until the source's row changes, or its column no longer advances by one a pixel.
-    fn run_length(&self, fx: f64, fy: f64) -> usize {
-        let left = if self.sin > 0.0 { 1.0 - fy - 1e-9 } else { fy + 1e-12 };
-        let rows = floor((left * self.per_row).min(1e6)) + 1.0;
-        let columns = floor((fx * self.per_column + 1e-12).min(1e6)) + 1.0;
-        (rows.min(columns) as usize).clamp(1, RUN)
-    }
-}
-
-#[multiversion(targets("x86_64+avx2", "x86_64+avx512f+avx512bw+avx512vl"))]
-fn blend<const BANDS: usize>(out: &mut [u8], upper: &[u8], lower: &[u8], across: u16, down: u16, ramp: &[u16]) {
-    let n = out.len();
-    let (a, a1, b, b1) = (&upper[..n], &upper[BANDS..][..n], &lower[..n], &lower[BANDS..][..n]);
-    let ramp = &ramp[..n];
-    let mix = |p: u8, q: u8, weight: u16| (u16::from(p) * (ONE - weight) + u16::from(q) * weight + 128) >> 8;
-    for j in 0..n {
-        let down = down.wrapping_add(ramp[j]).min(32_768) >> 7;
-        let (top, bottom) = (mix(a[j], a1[j], across), mix(b[j], b1[j], across));
-        out[j] = ((top * (ONE - down) + bottom * down + 128) >> 8) as u8;
-    }
-}
-
-/// Near and beyond the scan's edge: pixel by pixel, outside counts as paper.
-fn edge<const BANDS: usize>(
+/// Makes the page that `canvas` shows and hands it over in strips of at most [`STRIP`] rows, from the top.
+pub(crate) fn strips<E>(
     page: &View<'_>,
-    out: &mut [u8],
-    (sx, sy): (f64, f64),
-    (cos, sin): (f64, f64),
-    fill: [u8; BANDS],
-) {
-    let at = |x: f64, y: f64, band: usize| {
-        if x < 0.0 || y < 0.0 || x >= page.width as f64 || y >= page.height as f64 {
-            return f64::from(fill[band]);
-        }
-        f64::from(page.row(y as usize)[x as usize * BANDS + band])
+    canvas: &Canvas,
+    paper: [u8; 3],
+    mut each: impl FnMut(View<'_>) -> Result<(), E>,
+) -> Result<(), E> {
+    if *canvas == Canvas::whole(page) {
+        return (0..page.height).step_by(STRIP).try_for_each(|y| each(page.rows(y, STRIP.min(page.height - y))));
+    }
+    let grey = (u32::from(paper[0]) + u32::from(paper[1]) + u32::from(paper[2])) / 3;
+    let strip = |data: &[u8], mode, rows: usize, each: &mut dyn FnMut(View<'_>) -> Result<(), E>| {
+        let stride = data.len() / STRIP;
+        View::new(mode, (canvas.width, rows), stride, page.dpi, data).map_or(Ok(()), each)
     };
-    for (k, pixel) in out.chunks_exact_mut(BANDS).enumerate() {
-        let (x, y) = (sx + k as f64 * cos, sy + k as f64 * sin);
-        let (col, row) = (x.floor(), y.floor());
-        let (u, v) = (x - col, y - row);
-        if col < -1.0 || row < -1.0 || col >= page.width as f64 || row >= page.height as f64 {
-            pixel.copy_from_slice(&fill);
-            continue;
+    match page.mode {
+        ColourMode::Colour => {
+            let mut turn = Turn::<3, 48>::new(page, canvas, paper);
+            turn.all(|data, rows| strip(data, page.mode, rows, &mut each))
         }
-        for (band, out) in pixel.iter_mut().enumerate() {
-            let top = at(col, row, band) * (1.0 - u) + at(col + 1.0, row, band) * u;
-            let bottom = at(col, row + 1.0, band) * (1.0 - u) + at(col + 1.0, row + 1.0, band) * u;
-            *out = (top * (1.0 - v) + bottom * v).round() as u8;
+        ColourMode::Grey => {
+            let mut turn = Turn::<1, 32>::new(page, canvas, [grey as u8]);
+            turn.all(|data, rows| strip(data, page.mode, rows, &mut each))
         }
+        // Lineart stays lineart, on white paper.
+        ColourMode::Lineart => {
+            let mut turn = Turn::<1, 32>::new(page, canvas, [255]);
+            let mut bits = vec![0; row_bytes(page.mode, canvas.width) * STRIP];
+            turn.all(|data, rows| {
+                pack(data, canvas.width, &mut bits);
+                strip(&bits, page.mode, rows, &mut each)
+            })
+        }
+    }
+}
+
+/// The whole page that `canvas` shows.
+pub(crate) fn whole(page: &View<'_>, canvas: &Canvas, paper: [u8; 3]) -> Image {
+    let mut data = Vec::with_capacity(row_bytes(page.mode, canvas.width) * canvas.height);
+    let Ok(()) = strips::<Infallible>(page, canvas, paper, |strip| {
+        (0..strip.height).for_each(|y| data.extend_from_slice(strip.row(y)));
+        Ok(())
+    });
+    Image { mode: page.mode, width: canvas.width, height: canvas.height, dpi: page.dpi, data }
+}
+
+/// 0..=255 → one bit a pixel, 1 = black.
+fn pack(grey: &[u8], width: usize, bits: &mut [u8]) {
+    let stride = grey.len() / STRIP;
+    for (row, out) in grey.chunks_exact(stride).zip(bits.chunks_exact_mut(width.div_ceil(8))) {
+        for (eight, out) in row[..width].chunks(8).zip(out) {
+            *out = eight.iter().enumerate().fold(0, |byte, (x, &v)| byte | u8::from(v < 128) << (7 - x));
+        }
+    }
+}
+
+/// Weights for blocks of `N` bytes, by the fraction at which a block's first pixel lies.
+struct Weights<const N: usize> {
+    /// The first tap, relative to the whole part of the first pixel's place.
+    first: isize,
+    taps: usize,
+    table: Vec<[i16; N]>,
+    /// Of each fraction, where its first tap that counts stands in the table, and how many follow.
+    used: Vec<(usize, usize)>,
+}
+
+impl<const N: usize> Weights<N> {
+    /// From pixel to pixel of a block the source gains `step` on the tap that the pixel reads.
+    fn new(bands: usize, step: f64) -> Self {
+        let pixels = N / bands;
+        let reach = (pixels - 1) as f64 * step;
+        let first = reach.min(0.0).floor() as isize - 1;
+        let taps = ((1.0 + reach.max(0.0)).floor() as isize + 3 - first) as usize;
+        let mut table = vec![[0; N]; PHASES * taps];
+        for (phase, block) in table.chunks_exact_mut(taps).enumerate() {
+            for pixel in 0..pixels {
+                let at = phase as f64 / PHASES as f64 + pixel as f64 * step;
+                let tap = (at.floor() as isize - 1 - first) as usize;
+                for (block, weight) in block[tap..].iter_mut().zip(catmull_rom(at - at.floor())) {
+                    block[pixel * bands..(pixel + 1) * bands].fill(weight);
+                }
+            }
+        }
+        let counts = |(phase, block): (usize, &[[i16; N]])| {
+            let used = |tap: &[i16; N]| tap.iter().any(|&w| w != 0);
+            let from = block.iter().position(used).unwrap_or(0).min(taps - 4);
+            let to = block.iter().rposition(used).map_or(taps, |last| last + 1).max(from + 4);
+            (phase * taps + from, to - from)
+        };
+        let used = table.chunks_exact(taps).enumerate().map(counts).collect();
+        Self { first, taps, table, used }
+    }
+
+    /// Weights for a block that begins at `place` (fixed point), and the index of the source that belongs to the first.
+    #[inline(always)]
+    fn at(&self, place: i64) -> (isize, &[[i16; N]]) {
+        let steps = (place + (1 << (POINT - PHASE_BITS - 1))) >> (POINT - PHASE_BITS);
+        let phase = steps as usize % PHASES;
+        let (from, count) = self.used[phase];
+        let skipped = from - phase * self.taps;
+        ((steps >> PHASE_BITS) as isize + self.first + skipped as isize, &self.table[from..from + count])
+    }
+}
+
+/// A place in fixed point.
+fn fixed(place: f64) -> i64 {
+    (place * (1i64 << POINT) as f64).round() as i64
+}
+
+/// Weights of the four pixels around a place, `t` behind the second of them. They add up to [`ONE`] exactly, so that flat
+/// paper stays what it was.
+fn catmull_rom(t: f64) -> [i16; 4] {
+    let exact = [
+        ((2.0 - t) * t - 1.0) * t / 2.0,
+        ((3.0 * t - 5.0) * t * t + 2.0) / 2.0,
+        ((4.0 - 3.0 * t) * t + 1.0) * t / 2.0,
+        (t - 1.0) * t * t / 2.0,
+    ];
+    let mut weights = exact.map(|w| (w * f64::from(ONE)).round() as i16);
+    let rest = ONE - weights.iter().sum::<i16>();
+    weights[if t < 0.5 { 1 } else { 2 }] += rest;
+    weights
+}
+
+/// Adds up taps, weighted; tap `k` stands in `source` from `at(k)` on. Four to six are the usual numbers: with them
+/// unrolled, the sums never leave the registers.
+#[inline(always)]
+fn mix<const N: usize>(out: &mut [u8; N], weights: &[[i16; N]], source: &[u8], at: impl Fn(usize) -> usize) {
+    let tap = |k: usize| -> &[u8; N] { source[at(k)..at(k) + N].try_into().expect("N bytes are N bytes") };
+    if let Some(weights) = weights.as_array::<4>() {
+        mix_of(out, weights, [tap(0), tap(1), tap(2), tap(3)]);
+    } else if let Some(weights) = weights.as_array::<5>() {
+        mix_of(out, weights, [tap(0), tap(1), tap(2), tap(3), tap(4)]);
+    } else if let Some(weights) = weights.as_array::<6>() {
+        mix_of(out, weights, [tap(0), tap(1), tap(2), tap(3), tap(4), tap(5)]);
+    } else {
+        let mut sums = [HALF; N];
+        for (k, weights) in weights.iter().enumerate() {
+            for ((sum, &w), &v) in sums.iter_mut().zip(weights).zip(tap(k)) {
+                *sum = sum.wrapping_add(w.wrapping_mul(i16::from(v)));
+            }
+        }
+        out.iter_mut().zip(sums).for_each(|(out, sum)| *out = level(sum));
+    }
+}
+
+#[inline(always)]
+fn mix_of<const N: usize, const TAPS: usize>(out: &mut [u8; N], weights: &[[i16; N]; TAPS], taps: [&[u8; N]; TAPS]) {
+    for i in 0..N {
+        let mut sum = HALF;
+        for k in 0..TAPS {
+            sum = sum.wrapping_add(weights[k][i].wrapping_mul(i16::from(taps[k][i])));
+        }
+        out[i] = level(sum);
+    }
+}
+
+/// Half a step for rounding, with the middle grey taken off.
+const HALF: i16 = ONE / 2 - ONE * 128;
+
+#[inline(always)]
+fn level(sum: i16) -> u8 {
+    ((sum >> 7).clamp(-128, 127) + 128) as u8
+}
+
+/// A page being turned: `BANDS` bytes a pixel, in blocks of `N` bytes.
+struct Turn<'a, const BANDS: usize, const N: usize> {
+    page: View<'a>,
+    canvas: Canvas,
+    paper: [u8; BANDS],
+    sin: f64,
+    cos: f64,
+    across: Weights<N>,
+    down: Weights<N>,
+    /// Bytes of a row between the passes and of the result: whole blocks.
+    stride: usize,
+    /// Rows between the passes, by their number in the scan modulo the ring's length.
+    ring: Vec<u8>,
+    ring_rows: usize,
+    /// The next row of the scan to be passed into the ring.
+    next: isize,
+    unpacked: Vec<u8>,
+}
+
+impl<'a, const BANDS: usize, const N: usize> Turn<'a, BANDS, N> {
+    fn new(page: &View<'a>, canvas: &Canvas, paper: [u8; BANDS]) -> Self {
+        let (sin, cos) = canvas.degrees.to_radians().sin_cos();
+        let (across, down) = (Weights::new(BANDS, 1.0 / cos - 1.0), Weights::new(BANDS, sin));
+        let stride = (canvas.width * BANDS).next_multiple_of(N);
+        let span = (stride / BANDS) as f64 * sin.abs() + STRIP as f64 * cos;
+        // A power of two, so that a row is found with a mask.
+        let ring_rows = (span as usize + down.taps + 3).next_power_of_two();
+        let ring = vec![0; stride * ring_rows];
+        let unpacked = vec![0; if page.mode == ColourMode::Lineart { page.width } else { 0 }];
+        let mut turn = Self {
+            page: *page,
+            canvas: *canvas,
+            paper,
+            sin,
+            cos,
+            across,
+            down,
+            stride,
+            ring,
+            ring_rows,
+            next: 0,
+            unpacked,
+        };
+        turn.next = turn.rows_needed(0, 1).0;
+        turn
+    }
+
+    fn all<E>(&mut self, mut each: impl FnMut(&[u8], usize) -> Result<(), E>) -> Result<(), E> {
+        let mut strip = vec![0; self.stride * STRIP];
+        for top in (0..self.canvas.height).step_by(STRIP) {
+            let rows = STRIP.min(self.canvas.height - top);
+            let (_, until) = self.rows_needed(top, rows);
+            while self.next < until {
+                self.pass_across(self.next);
+                self.next += 1;
+            }
+            for (y, out) in strip.chunks_exact_mut(self.stride).take(rows).enumerate() {
+                pass_down::<BANDS, N>(self, self.row_start(top + y), out);
+            }
+            each(&strip, rows)?;
+        }
+        Ok(())
+    }
+
+    /// Where in the scan's rows the first pixel of the canvas's row `y` lies.
+    fn row_start(&self, y: usize) -> f64 {
+        let (dx, dy) = (0.5 - self.canvas.width as f64 / 2.0, y as f64 + 0.5 - self.canvas.height as f64 / 2.0);
+        self.canvas.centre.1 - 0.5 + dx * self.sin + dy * self.cos
+    }
+
+    /// Rows of the scan (from, until) that a strip needs.
+    fn rows_needed(&self, top: usize, rows: usize) -> (isize, isize) {
+        let side = (self.stride / BANDS) as f64 * self.sin;
+        let (start, end) = (self.row_start(top), self.row_start(top + rows - 1));
+        let from = (start + side.min(0.0)).floor() as isize + self.down.first;
+        (from, (end + side.max(0.0)).floor() as isize + self.down.first + self.down.taps as isize + 1)
+    }
+
+    /// Passes one row of the scan into the ring.
+    fn pass_across(&mut self, y: isize) {
+        let at = (y as usize & (self.ring_rows - 1)) * self.stride;
+        let out = &mut self.ring[at..at + self.stride];
+        if y < 0 || y >= self.page.height as isize {
+            out.as_chunks_mut::<BANDS>().0.fill(self.paper);
+            return;
+        }
+        let mut row = self.page.row(y as usize);
+        if self.page.mode == ColourMode::Lineart {
+            unpack_lineart(row, &mut self.unpacked);
+            row = &self.unpacked;
+        }
+        let (dx, dy) = (0.5 - self.canvas.width as f64 / 2.0, y as f64 + 0.5 - self.canvas.centre.1);
+        let start = self.canvas.centre.0 - 0.5 + dx / self.cos - dy * self.sin / self.cos;
+        pass_across::<BANDS, N>(out, row, &self.across, (start, 1.0 / self.cos), self.paper);
+    }
+}
+
+/// One row: each block reads its taps from the row itself, each one pixel further.
+#[multiversion(targets("x86_64+avx2"))]
+fn pass_across<const BANDS: usize, const N: usize>(
+    out: &mut [u8],
+    row: &[u8],
+    weights: &Weights<N>,
+    (start, step): (f64, f64),
+    paper: [u8; BANDS],
+) {
+    let width = (row.len() / BANDS) as isize;
+    let (mut place, step) = (fixed(start), fixed(step * (N / BANDS) as f64));
+    for out in out.as_chunks_mut::<N>().0 {
+        let (from, weights) = weights.at(place);
+        place += step;
+        let pixels = (N / BANDS + weights.len() - 1) as isize;
+        if from >= 0 && from + pixels <= width {
+            mix(out, weights, &row[from as usize * BANDS..], |k| k * BANDS);
+        } else if from >= width || from + pixels <= 0 {
+            out.as_chunks_mut::<BANDS>().0.fill(paper);
+        } else {
+            // Over the scan's edge: beyond it is paper.
+            let mut near = vec![paper; pixels as usize];
+            for (pixel, x) in near.iter_mut().zip(from..) {
+                if (0..width).contains(&x)
+                    && let Some(found) = row[x as usize * BANDS..].first_chunk()
+                {
+                    *pixel = *found;
+                }
+            }
+            mix(out, weights, near.as_flattened(), |k| k * BANDS);
+        }
+    }
+}
+
+/// One row of the result: each block reads its taps from rows of the ring.
+#[multiversion(targets("x86_64+avx2"))]
+fn pass_down<const BANDS: usize, const N: usize>(turn: &Turn<'_, BANDS, N>, start: f64, out: &mut [u8]) {
+    let (mut place, step) = (fixed(start), fixed(turn.sin * (N / BANDS) as f64));
+    let (stride, mask) = (turn.stride, turn.ring_rows - 1);
+    for (block, out) in out.as_chunks_mut::<N>().0.iter_mut().enumerate() {
+        let (from, weights) = turn.down.at(place);
+        place += step;
+        mix(out, weights, &turn.ring, |k| ((from as usize).wrapping_add(k) & mask) * stride + block * N);
     }
 }
 
@@ -173,35 +366,79 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    const WHITE: [u8; 3] = [255; 3];
+
     fn grey(width: usize, height: usize, value: impl Fn(usize, usize) -> u8) -> Image {
         let data = (0..width * height).map(|i| value(i % width, i / width)).collect();
         Image { mode: ColourMode::Grey, width, height, dpi: 300, data }
+    }
+
+    fn turned(page: &Image, degrees: f64) -> Image {
+        whole(&page.view(), &Canvas::around(&page.view(), degrees), WHITE)
     }
 
     #[test]
     fn a_line_that_descends_to_the_right_is_straightened_by_a_positive_angle() {
         let slope = 2f64.to_radians().tan();
         let page = grey(600, 300, |x, y| if (y as f64 - 100.0 - x as f64 * slope).abs() < 3.0 { 0 } else { 255 });
-        let turned = turn(&page.view(), 2.0);
+        let turned = turned(&page, 2.0);
         let dark = |x: usize| (0..turned.height).min_by_key(|&y| turned.data[y * turned.width + x]).unwrap();
         assert!(dark(100).abs_diff(dark(500)) <= 2, "{} and {}", dark(100), dark(500));
+    }
+
+    /// The reference: what the page is at any place, from its formula and not from its pixels.
+    #[test]
+    fn a_smooth_page_turned_is_the_page_seen_from_the_turned_places() {
+        let value = |x: f64, y: f64| 128.0 + 90.0 * (x / 9.0).sin() * (y / 7.0).cos();
+        let page = grey(400, 300, |x, y| value(x as f64, y as f64).round() as u8);
+        for degrees in [-15.0f64, -6.2, -0.7, 0.04, 1.3, 4.5, 15.0] {
+            let turned = turned(&page, degrees);
+            let (sin, cos) = degrees.to_radians().sin_cos();
+            for (y, x) in (0..turned.height).flat_map(|y| (0..turned.width).map(move |x| (y, x))) {
+                let (dx, dy) =
+                    (x as f64 + 0.5 - turned.width as f64 / 2.0, y as f64 + 0.5 - turned.height as f64 / 2.0);
+                let (sx, sy) = (200.0 + dx * cos - dy * sin - 0.5, 150.0 + dx * sin + dy * cos - 0.5);
+                if (3.0..396.0).contains(&sx) && (3.0..296.0).contains(&sy) {
+                    let (is, should) = (f64::from(turned.data[y * turned.width + x]), value(sx, sy));
+                    assert!((is - should).abs() < 4.5, "{degrees}° at {x}, {y}: {is}, should be {should:.1}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn flat_paper_stays_what_it_was_in_every_mode_and_beyond_the_edge_is_paper() {
+        let page =
+            Image { mode: ColourMode::Colour, width: 101, height: 57, dpi: 300, data: [200, 180, 7].repeat(101 * 57) };
+        let turned = whole(&page.view(), &Canvas::around(&page.view(), 3.3), [200, 180, 7]);
+        assert!(turned.data.chunks_exact(3).all(|p| p == [200, 180, 7]));
     }
 
     proptest! {
         /// Nothing is cut: the ink that was on the page is on it after, within the interpolation's rounding.
         #[test]
         fn no_ink_is_lost_at_any_angle(angle in -15.0f64..15.0, x in 3usize..190, y in 3usize..140) {
-            let page = grey(200, 150, |px, py| if px.abs_diff(x) < 3 && py.abs_diff(y) < 3 { 0 } else { 255 });
-            let ink = |image: &Image| image.data.iter().map(|&v| f64::from(255 - v)).sum::<f64>();
-            let (before, after) = (ink(&page), ink(&turn(&page.view(), angle)));
+            let page = grey(200, 150, |px, py| if px.abs_diff(x) < 3 && py.abs_diff(y) < 3 { 0 } else { 200 });
+            let paper = whole(&page.view(), &Canvas::around(&page.view(), angle), [200; 3]);
+            let ink = |image: &Image| image.data.iter().map(|&v| 200.0 - f64::from(v)).sum::<f64>();
+            let (before, after) = (ink(&page), ink(&paper));
             prop_assert!((after - before).abs() < before * 0.06 + 200.0, "{before} became {after}");
+        }
+
+        #[test]
+        fn any_size_and_angle_gives_a_whole_page(width in 1usize..90, height in 1usize..90, angle in -15.0f64..15.0) {
+            let page = grey(width, height, |x, y| (x * 7 + y * 3) as u8);
+            let canvas = Canvas::around(&page.view(), angle);
+            let turned = whole(&page.view(), &canvas, WHITE);
+            prop_assert_eq!(turned.data.len(), canvas.width * canvas.height);
+            prop_assert!(canvas.width >= width && canvas.height >= height);
         }
 
         #[test]
         fn lineart_stays_lineart(angle in -15.0f64..15.0) {
             let data = vec![0b1010_0101; 40 * 100];
             let page = Image { mode: ColourMode::Lineart, width: 317, height: 100, dpi: 300, data };
-            let turned = turn(&page.view(), angle);
+            let turned = turned(&page, angle);
             prop_assert_eq!((turned.mode, turned.data.len()), (ColourMode::Lineart, turned.width.div_ceil(8) * turned.height));
         }
     }

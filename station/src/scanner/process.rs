@@ -33,9 +33,13 @@ pub(crate) const OPEN_LIMIT: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub(crate) struct Slots {
     files: Vec<File>,
-    free: mpsc::UnboundedReceiver<usize>,
-    give_back: mpsc::UnboundedSender<usize>,
+    free: mpsc::UnboundedReceiver<FreeSlot>,
+    give_back: mpsc::UnboundedSender<FreeSlot>,
 }
+
+/// A slot, and how it was mapped last: most pages are as long as the one before, and mapping them anew costs a fault for
+/// every 4 KiB.
+type FreeSlot = (usize, Option<Mmap>);
 
 impl Slots {
     pub(crate) fn new(count: usize) -> io::Result<Self> {
@@ -43,15 +47,15 @@ impl Slots {
         let mut files = Vec::new();
         for slot in 0..count {
             files.push(File::from(memfd_create(format!("platen-page-{slot}"), MemfdFlags::CLOEXEC)?));
-            let _ = give_back.send(slot);
+            let _ = give_back.send((slot, None));
         }
         Ok(Self { files, free, give_back })
     }
 
     /// Waits for a free slot: the scanner pauses while pages are not taken off its hands.
     pub(crate) async fn lease(&mut self) -> Lease {
-        let slot = self.free.recv().await.expect("the sender lives in self");
-        Lease { slot, give_back: self.give_back.clone() }
+        let (slot, map) = self.free.recv().await.expect("the sender lives in self");
+        Lease { slot, map, give_back: self.give_back.clone() }
     }
 }
 
@@ -59,7 +63,8 @@ impl Slots {
 #[derive(Debug)]
 pub(crate) struct Lease {
     slot: usize,
-    give_back: mpsc::UnboundedSender<usize>,
+    map: Option<Mmap>,
+    give_back: mpsc::UnboundedSender<FreeSlot>,
 }
 
 impl Lease {
@@ -71,7 +76,7 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         // Nobody waits any more when the station is shutting down.
-        let _ = self.give_back.send(self.slot);
+        let _ = self.give_back.send((self.slot, self.map.take()));
     }
 }
 
@@ -79,13 +84,13 @@ impl Drop for Lease {
 #[derive(Debug, Clone)]
 pub(crate) struct RawPage {
     pub(crate) layout: Layout,
-    inner: Arc<(Mmap, Lease)>,
+    lease: Arc<Lease>,
 }
 
 impl RawPage {
     /// Rows of `layout.stride` bytes.
     pub(crate) fn bytes(&self) -> &[u8] {
-        &self.inner.0
+        self.lease.map.as_deref().unwrap_or_default()
     }
 }
 
@@ -165,17 +170,20 @@ impl Worker {
 
 /// Maps the page that the worker has finished in the leased slot.
 #[allow(unsafe_code)] // maps shared memory
-pub(crate) fn take_page(slots: &Slots, lease: Lease, layout: Layout, bytes: u64) -> Result<RawPage, Fault> {
+pub(crate) fn take_page(slots: &Slots, mut lease: Lease, layout: Layout, bytes: u64) -> Result<RawPage, Fault> {
     let file = &slots.files[lease.slot];
     let len = usize::try_from(bytes).unwrap_or(usize::MAX);
     if layout.height as usize * layout.stride != len || file.metadata().map_or(0, |m| m.len()) < bytes {
         return Err(Fault::Crashed { how: format!("it announced a page of {bytes} bytes that is not there") });
     }
-    // SAFETY: the worker writes to a slot only while it scans into it, and it is asked to do that only when the lease
-    // has come back, after this mapping is gone.
-    let map = unsafe { memmap2::MmapOptions::new().len(len).map(file) }
-        .map_err(|e| Fault::Crashed { how: format!("its page cannot be read: {e}") })?;
-    Ok(RawPage { layout, inner: Arc::new((map, lease)) })
+    if lease.map.as_ref().is_none_or(|map| map.len() != len) {
+        // SAFETY: the worker writes to a slot only while it scans into it, and it is asked to do that only when the lease
+        // has come back, after the last look at this mapping.
+        let map = unsafe { memmap2::MmapOptions::new().len(len).map(file) }
+            .map_err(|e| Fault::Crashed { how: format!("its page cannot be read: {e}") })?;
+        lease.map = Some(map);
+    }
+    Ok(RawPage { layout, lease: Arc::new(lease) })
 }
 
 /// Lists the scanners, in a process of its own.

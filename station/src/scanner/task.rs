@@ -9,8 +9,11 @@ use super::{
 use std::time::Duration;
 use tokio::sync::mpsc;
 
-/// Pages that may wait between scanner and disk. When all are taken the scanner pauses.
-pub(crate) const SLOTS: usize = 4;
+/// Pages that may wait between scanner and disk; when all are taken the scanner pauses. At 600 dpi a page of A4 in colour
+/// is 104 MB, and a small computer has no room for more.
+fn slots(settings: &ScanSettings) -> usize {
+    if settings.dpi.get() > 300 { 3 } else { 6 }
+}
 
 #[derive(Debug)]
 pub(crate) enum Command {
@@ -53,7 +56,7 @@ pub(crate) async fn run(
     mut commands: mpsc::Receiver<Command>,
     events: mpsc::Sender<Event>,
 ) -> std::io::Result<()> {
-    let mut task = Task { config, slots: Slots::new(SLOTS)?, worker: None, events };
+    let mut task = Task { slots: Slots::new(slots(&config.settings))?, config, worker: None, events };
     while let Some(command) = commands.recv().await {
         match command {
             // Nothing is under way.
