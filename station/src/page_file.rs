@@ -71,6 +71,8 @@ fn one(file: &Path, args: &Args) -> anyhow::Result<String> {
             "applied": round(findings.applied, 4),
             "conf": round(findings.confidence, 3),
             "blank": findings.blank,
+            "quad": findings.quad.map(|(x, y)| [round(x, 1), round(y, 1)]),
+            "edge_angle": findings.edge_angle,
             "flags": flags,
             "ms": round(ms, 2),
             "ms_total": round(ms_total, 2),

@@ -8,9 +8,11 @@ use multiversion::multiversion;
 const SURROUND_MM: f32 = 3.0;
 /// Ink counts for at most this much: blots and photographs must not outweigh writing.
 const MOST: i16 = 60;
+/// What shows through a sheet has at most this share of the strength of what is written on it.
+const SHOWS_THROUGH: f32 = 0.45;
 /// Cells of the background map, in pixels of the coarse picture.
 const CELL: usize = 6;
-/// A column inked over this share of the page is a streak of the scanner, not writing.
+/// A column inked over this share of the sheet is a streak of the scanner, not writing.
 const STREAK_SHARE: f32 = 0.7;
 /// The picture's rim, in pixels of the coarse picture, holds no writing.
 const RIM: usize = 2;
@@ -20,6 +22,8 @@ const NEVER: i16 = i16::MIN / 2;
 /// The ink of a page at half the resolution of the picture it was made from, and what is needed to find it at full.
 #[derive(Debug)]
 pub(crate) struct InkMap {
+    /// The picture at the coarse resolution.
+    pub(crate) grey: Grey,
     /// Ink 0..=60 at the coarse resolution.
     pub(crate) coarse: Grey,
     /// Where a pixel is darker than this, that is ink; coarse resolution.
@@ -50,7 +54,33 @@ impl InkMap {
         }
         let mut ink = vec![0; small.data.len()];
         darker(&mut ink, &small.data, &below);
-        Self { coarse: Grey { data: ink, ..small }, below }
+        let coarse = Grey { width: w, height: h, dpi: small.dpi, data: ink };
+        Self { grey: small, coarse, below }
+    }
+
+    /// Ink weaker than this, beside so much stronger ink, shows through from the other side of the sheet.
+    fn weak(&self) -> u8 {
+        let mut histogram = [0usize; MOST as usize + 1];
+        self.coarse.data.iter().for_each(|&v| histogram[usize::from(v)] += 1);
+        let few = self.coarse.data.len() / 2_000;
+        let mut seen = 0;
+        let strong = histogram.iter().rposition(|&n| {
+            seen += n;
+            seen > few
+        });
+        (strong.unwrap_or(0) as f32 * SHOWS_THROUGH) as u8
+    }
+
+    /// Share of the page that is inked, without what shows through.
+    pub(crate) fn share(&self) -> f32 {
+        let weak = self.weak().max(8);
+        self.coarse.data.iter().filter(|&&v| v > weak).count() as f32 / self.coarse.data.len() as f32
+    }
+
+    /// `ink`, which was made from this map, without what shows through.
+    pub(crate) fn strong(&self, ink: &Grey) -> Grey {
+        let weak = self.weak();
+        Grey { data: ink.data.iter().map(|&v| v.saturating_sub(weak)).collect(), ..*ink }
     }
 
     /// The ink at the resolution of `fine`, the picture this map was made from.
@@ -192,12 +222,14 @@ pub(crate) fn paper_level(grey: &Grey) -> u8 {
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
 fn streaks(grey: &Grey, below: &[i16]) -> Vec<usize> {
     let w = grey.width;
-    let mut inked = vec![0u32; w];
+    let (mut inked, mut seen) = (vec![0u16; w], vec![0u16; w]);
     for (row, below) in grey.data.chunks_exact(w).zip(below.chunks_exact(w)) {
-        for ((n, &v), &b) in inked.iter_mut().zip(row).zip(below) {
-            *n += u32::from(i16::from(v) < b);
+        for (((n, seen), &v), &b) in inked.iter_mut().zip(&mut seen).zip(row).zip(below) {
+            *n += u16::from(i16::from(v) < b);
+            *seen += u16::from(b != NEVER);
         }
     }
-    let limit = (grey.height as f32 * STREAK_SHARE) as u32;
-    (0..w).filter(|&x| inked[x] > limit).collect()
+    let enough = (grey.height / 4) as u16;
+    let streak = |x: &usize| seen[*x] > enough && f32::from(inked[*x]) > f32::from(seen[*x]) * STREAK_SHARE;
+    (0..w).filter(streak).collect()
 }

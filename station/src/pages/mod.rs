@@ -38,6 +38,9 @@ pub(crate) struct Findings {
     /// Nothing is written on it.
     pub(crate) blank: bool,
     pub(crate) flags: Vec<Flag>,
+    /// Corners of the sheet, TL, TR, BR, BL, in pixels of the scan, edges at integers.
+    pub(crate) quad: [(f64, f64); 4],
+    pub(crate) edge_angle: Option<f64>,
     /// The paper's own colour; where the page is grey, all three are the same.
     pub(crate) paper: [u8; 3],
 }
@@ -79,8 +82,9 @@ const ASKEW: f64 = 3.0;
 pub(crate) fn examine(page: &View<'_>) -> Findings {
     let fine = reduce::to_dpi(page, skew::FINE_DPI);
     let ink = ink::InkMap::new(&fine);
+    let sheet = paper::find(&ink.grey, (page.width, page.height));
     let blank = blank::is_blank(&ink);
-    let skew = skew::find(&fine, &ink);
+    let skew = skew::find(&fine, &ink, &sheet);
     let mut flags = Vec::new();
     if blank {
         flags.push(Flag::Blank);
@@ -99,6 +103,8 @@ pub(crate) fn examine(page: &View<'_>) -> Findings {
         applied,
         blank,
         flags,
+        quad: sheet.quad,
+        edge_angle: sheet.angle,
         paper: paper::colour(page, ink::paper_level(&fine)),
     }
 }

@@ -1,7 +1,190 @@
-//! The sheet itself.
+//! The sheet on the glass: its four edges against the lid, and its colour.
+//!
+//! From each side of the scan every line of pixels is walked inwards over the lid until it steps up to paper; a line is
+//! put through those places that most of them agree on (torn corners and dust do not agree). A white lid shows no edge:
+//! then the scan's own border stands in, and nothing is claimed about the sheet.
 
-use super::geometry::View;
+use super::{
+    geometry::{Grey, View},
+    ink,
+    strips::transposed,
+};
 use platen_protocol::uplink::ColourMode;
+
+/// A step up to paper is at least this high.
+const STEP: i32 = 16;
+/// A lid is darker than this share of the paper, in 1/100.
+const LID: i32 = 88;
+/// How far from its edge a place may lie and still agree with it, in pixels of the reduced picture.
+const AGREE: f32 = 1.0;
+/// An edge is one if so many of the lines that cross the lid agree on it.
+const QUORUM: f32 = 0.5;
+/// An edge that leans further than this is none: tan 17°.
+const LEAN: f32 = 0.31;
+
+/// An edge of the sheet: where it crosses each line of pixels.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Edge {
+    at: f32,
+    slope: f32,
+    /// Lines of pixels that agree on it.
+    votes: usize,
+}
+
+/// What is known about where the sheet lies.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Sheet {
+    /// Corners TL, TR, BR, BL in pixels of the scan, edges at integers.
+    pub(crate) quad: [(f64, f64); 4],
+    /// Which edges were seen: top, right, bottom, left. The scan's border stands in for the others.
+    pub(crate) seen: [bool; 4],
+    /// Degrees that straighten the sheet by its edges, if at least one of them is long enough to tell.
+    pub(crate) angle: Option<f64>,
+}
+
+/// Finds the sheet in a reduced picture of a scan of `width` × `height` pixels.
+pub(crate) fn find(small: &Grey, (width, height): (usize, usize)) -> Sheet {
+    let turned = transposed(small);
+    let level = i32::from(ink::paper_level(small));
+    let (w, h) = (small.width as f32, small.height as f32);
+    let left = edge(small, level, false);
+    let right = edge(small, level, true);
+    let top = edge(&turned, level, false);
+    let bottom = edge(&turned, level, true);
+    let seen = [top, right, bottom, left].map(|edge| edge.is_some());
+    let angle = agreed_angle(&[(top, 1.0), (bottom, 1.0), (left, -1.0), (right, -1.0)]);
+
+    let border = |at| Edge { at, slope: 0.0, votes: 0 };
+    let [top, bottom] = [top.unwrap_or(border(0.0)), bottom.unwrap_or(border(h))];
+    let [left, right] = [left.unwrap_or(border(0.0)), right.unwrap_or(border(w))];
+    let scale = (width as f64 / f64::from(w), height as f64 / f64::from(h));
+    let corner = |across: Edge, down: Edge| {
+        // y = a + b·x and x = c + d·y.
+        let y = f64::from(across.at + across.slope * down.at) / f64::from(1.0 - across.slope * down.slope);
+        let x = f64::from(down.at) + f64::from(down.slope) * y;
+        (x * scale.0, y * scale.1)
+    };
+    Sheet { quad: [corner(top, left), corner(top, right), corner(bottom, right), corner(bottom, left)], seen, angle }
+}
+
+/// The angle that the longest edges agree on.
+fn agreed_angle(edges: &[(Option<Edge>, f32)]) -> Option<f64> {
+    let slopes: Vec<(f32, f32)> =
+        edges.iter().filter_map(|&(e, sign)| e.map(|e| (e.slope * sign, e.votes as f32))).collect();
+    // The slope with most votes near it.
+    let near = |a: f32| slopes.iter().filter(move |(b, _)| (a - b).abs() < 0.005);
+    let best =
+        slopes.iter().map(|&(s, _)| (s, near(s).map(|(_, n)| n).sum::<f32>())).max_by(|a, b| a.1.total_cmp(&b.1));
+    let (slope, votes) = best?;
+    let mean = near(slope).map(|(s, n)| s * n).sum::<f32>() / votes;
+    (votes >= 200.0 && near(slope).count() >= 2).then(|| f64::from(mean).atan().to_degrees())
+}
+
+/// The edge that is met when each row is walked from its left end (`back`: from its right end).
+fn edge(grey: &Grey, paper: i32, back: bool) -> Option<Edge> {
+    let mut line = vec![0i32; grey.width];
+    let mut places = Vec::with_capacity(grey.height / 2);
+    let mut crossed = 0;
+    for y in (1..grey.height.saturating_sub(1)).step_by(2) {
+        let rows = [grey.row(y - 1), grey.row(y), grey.row(y + 1)];
+        for (x, out) in line.iter_mut().enumerate() {
+            let x = if back { grey.width - 1 - x } else { x };
+            *out = rows.iter().map(|row| i32::from(row[x])).sum();
+        }
+        match step_up(&line, paper) {
+            Walk::Step(at) => {
+                crossed += 1;
+                let at = if back { grey.width as f32 - at } else { at };
+                places.push((y as f32 + 0.5, at));
+            }
+            Walk::OnlyLid => crossed += 1,
+            Walk::NoLid => {}
+        }
+    }
+    // The lid must be seen beside a good part of the sheet.
+    if crossed * 5 < grey.height / 2 || places.len() < 24 {
+        return None;
+    }
+    let edge = fit(&places)?;
+    (edge.votes as f32 >= QUORUM * places.len() as f32).then_some(edge)
+}
+
+enum Walk {
+    /// Where paper begins.
+    Step(f32),
+    /// The lid goes on beyond the middle.
+    OnlyLid,
+    /// The line begins on paper, or on a lid as bright as paper.
+    NoLid,
+}
+
+/// Walks a line of sums of three pixels up to the first step from lid to paper.
+fn step_up(line: &[i32], paper: i32) -> Walk {
+    let lid = |sum: i32, n: i32| sum * 100 < paper * 3 * LID * n;
+    let Some(rim) = line.get(..4) else { return Walk::NoLid };
+    if !lid(rim.iter().sum(), 4) {
+        return Walk::NoLid;
+    }
+    let until = (line.len() * 6 / 10).min(line.len().saturating_sub(16));
+    let slope = |p: usize| line[p + 1] + line[p + 2] - line[p - 1] - line[p - 2];
+    for p in 3..until {
+        let here = slope(p);
+        if here < STEP * 6 || here < slope(p + 1) {
+            continue;
+        }
+        // A step, not the slow brightening out of a binding's shadow, and paper behind it, not a speck of dust.
+        let before = if p >= 6 { slope(p - 4) } else { 0 };
+        let behind: i32 = line[p + 3..p + 13].iter().sum();
+        let ahead = line[p - 2] + line[p - 1];
+        if here > 2 * before.max(0) && behind - 5 * ahead > 5 * here * 6 / 10 {
+            // The top of the parabola through the three steepest places.
+            let (a, b, c) = (slope(p - 1) as f32, here as f32, slope(p + 1) as f32);
+            let bend = a - 2.0 * b + c;
+            let off = if bend < 0.0 { ((a - c) / (2.0 * bend)).clamp(-0.5, 0.5) } else { 0.0 };
+            return Walk::Step(p as f32 + 0.5 + off);
+        }
+    }
+    if lid(line[until / 2..until].iter().sum(), (until - until / 2) as i32) { Walk::OnlyLid } else { Walk::NoLid }
+}
+
+/// The line that most places (y, x) agree on: candidates through pairs of them, then least squares.
+fn fit(places: &[(f32, f32)]) -> Option<Edge> {
+    let n = places.len();
+    let agreeing = |at: f32, slope: f32| places.iter().filter(move |(y, x)| (at + slope * y - x).abs() < AGREE);
+    let mut best = Edge { at: 0.0, slope: 0.0, votes: 0 };
+    // Pairs a third of the edge apart, spread evenly: the same for the same page.
+    for k in 0..90 {
+        let (i, j) = (k * 7_919 % n, (k * 7_919 + n / 3 + k * 31 % (n / 3).max(1)) % n);
+        let ((y0, x0), (y1, x1)) = (places[i], places[j]);
+        if (y1 - y0).abs() < 8.0 {
+            continue;
+        }
+        let slope = (x1 - x0) / (y1 - y0);
+        let at = x0 - slope * y0;
+        if slope.abs() <= LEAN {
+            let votes = agreeing(at, slope).count();
+            if votes > best.votes {
+                best = Edge { at, slope, votes };
+            }
+        }
+    }
+    for _ in 0..2 {
+        let chosen: Vec<_> = agreeing(best.at, best.slope).copied().collect();
+        let m = chosen.len() as f32;
+        let (my, mx) = (chosen.iter().map(|p| p.0).sum::<f32>() / m, chosen.iter().map(|p| p.1).sum::<f32>() / m);
+        let (mut yy, mut yx) = (0.0, 0.0);
+        for (y, x) in &chosen {
+            yy += (y - my) * (y - my);
+            yx += (y - my) * (x - mx);
+        }
+        if chosen.len() < 12 || yy <= 0.0 {
+            return None;
+        }
+        let slope = yx / yy;
+        best = Edge { at: mx - slope * my, slope, votes: chosen.len() };
+    }
+    Some(best)
+}
 
 /// The paper's colour: the mean of a sample of pixels about as bright as the paper.
 pub(crate) fn colour(page: &View<'_>, level: u8) -> [u8; 3] {

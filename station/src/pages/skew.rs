@@ -4,9 +4,12 @@
 //! is the projection at an angle. Coarse search over ±15.6°, rows and columns both (vertical Chinese, tables), then fine
 //! on the picture at full resolution. Method and figures: `imaging.md`.
 
+mod sparse;
+
 use super::{
     geometry::Grey,
     ink::InkMap,
+    paper::Sheet,
     strips::{Strips, energy, transposed},
 };
 
@@ -17,8 +20,14 @@ const COARSE_RANGE: f32 = 15.6;
 const COARSE_STEP: f32 = 0.2;
 const COARSE_STRIP: usize = 6;
 const FINE_STRIP: usize = 8;
-/// A page with less ink than this has a few lines only: its profile is smoothed over half a line.
-const SPARSE: f32 = 0.012;
+/// Groups of columns that are scored apart before the whole width is.
+const GROUPS: usize = 4;
+const COARSE_GROUPS: usize = 2;
+/// Within this of what the sheet's edges say an angle counts for more, in degrees, and how much more.
+const NEARLY: f64 = 0.9;
+const LIKELY: f64 = 1.5;
+/// A page with less ink than this has a few lines only; see [`sparse`].
+const SPARSE: f32 = 0.008;
 /// Peaks further than this many coarse steps from the best are rivals.
 const RIVAL: usize = 7;
 /// Rows and columns that agree within this are averaged, in degrees.
@@ -50,12 +59,15 @@ impl Axis {
 }
 
 /// Finds the skew of a page. `ink` was made from `fine`.
-pub(crate) fn find(fine: &Grey, ink: &InkMap) -> Skew {
+pub(crate) fn find(fine: &Grey, ink: &InkMap, sheet: &Sheet) -> Skew {
     let steps = (2.0 * COARSE_RANGE / COARSE_STEP) as usize + 1;
     let angle_of = |i: usize| -COARSE_RANGE + i as f32 * COARSE_STEP;
     let across = coarse(&transposed(&ink.coarse), Axis::Rows, steps, angle_of);
     let down = coarse(&ink.coarse, Axis::Columns, steps, angle_of);
-    let joint: Vec<f64> = across.iter().zip(&down).map(|(a, d)| a.max(0.0) + d.max(0.0)).collect();
+    // Print lies along its sheet, or nearly so.
+    let likely = |i: usize| sheet.angle.is_some_and(|edges| (f64::from(angle_of(i)) - edges).abs() < NEARLY);
+    let joint: Vec<f64> =
+        (0..steps).map(|i| (across[i].max(0.0) + down[i].max(0.0)) * if likely(i) { LIKELY } else { 1.0 }).collect();
     let best = (0..steps).max_by(|&a, &b| joint[a].total_cmp(&joint[b])).unwrap_or(steps / 2);
     let rival = (0..steps).filter(|i| i.abs_diff(best) > RIVAL).map(|i| joint[i]).fold(0.0, f64::max);
     let peak = joint[best];
@@ -64,13 +76,15 @@ pub(crate) fn find(fine: &Grey, ink: &InkMap) -> Skew {
     }
     let confidence = (1.0 - rival / peak).max(0.0) * (peak / (peak + 0.3));
 
-    let inked = ink.coarse.data.iter().filter(|&&v| v > 8).count() as f32 / ink.coarse.data.len() as f32;
     let full = ink.fine(fine);
     let turned = transposed(&full);
+    if ink.share() < SPARSE {
+        return sparse::find(&ink.strong(&turned), f64::from(angle_of(best)), confidence, sheet.angle);
+    }
     let (a, d) = (across[best].max(0.0), down[best].max(0.0));
     let search = |axis, share: f64, other: f64| {
         (share >= 0.25 * other).then(|| {
-            let peak = refine(if axis == Axis::Rows { &turned } else { &full }, axis, angle_of(best), inked < SPARSE);
+            let peak = refine(if axis == Axis::Rows { &turned } else { &full }, axis, angle_of(best));
             (peak.angle, peak.sharpness * share)
         })
     };
@@ -96,8 +110,14 @@ fn coarse(ink: &Grey, axis: Axis, steps: usize, angle_of: impl Fn(usize) -> f32)
     let mut profile = vec![0; strips.len];
     let energies: Vec<f64> = (0..steps)
         .map(|i| {
-            strips.project_roughly(axis.slope(angle_of(i)), 0..strips.count, &mut profile);
-            energy(&profile, 1)
+            let slope = axis.slope(angle_of(i));
+            let group = |g| strips.count * g / COARSE_GROUPS..strips.count * (g + 1) / COARSE_GROUPS;
+            (0..COARSE_GROUPS)
+                .map(|g| {
+                    strips.project_roughly(slope, group(g), &mut profile);
+                    energy(&profile, 1)
+                })
+                .sum()
         })
         .collect();
     let mut sorted = energies.clone();
@@ -113,37 +133,33 @@ struct Peak {
 }
 
 /// Steps .04 → .012 → .006 and a parabola around `start`.
-fn refine(ink: &Grey, axis: Axis, start: f32, sparse: bool) -> Peak {
+fn refine(ink: &Grey, axis: Axis, start: f32) -> Peak {
     let strips = Strips::new(ink, FINE_STRIP, axis.slope(start), 0.012);
     let mut profile = vec![0; strips.len];
-    // Sparse pages: half a line; others: one stroke.
-    let blur = ((ink.dpi * if sparse { 0.5 } else { 0.12 } / 25.4).round() as usize).max(1);
-    let mut score = |offset: f32, groups: usize, blur: usize| {
+    let mut score = |offset: f32, groups: usize| {
         let slope = axis.slope(start + offset) - axis.slope(start);
         (0..groups)
             .map(|g| {
                 strips.project(slope, strips.count * g / groups..strips.count * (g + 1) / groups, &mut profile);
-                energy(&profile, blur)
+                energy(&profile, 1)
             })
             .sum::<f64>()
     };
-    // Column groups first: two columns of print otherwise lock on each other's lines.
-    let groups = if sparse { 1 } else { 3 };
     let best = |from: f32, step: f32, reach: i32, score: &mut dyn FnMut(f32) -> f64| {
         let at = |i: i32| from + i as f32 * step;
         let scores: Vec<f64> = (-reach..=reach).map(|i| score(at(i))).collect();
         let i = (0..scores.len()).max_by(|&a, &b| scores[a].total_cmp(&scores[b])).unwrap_or(0);
         (at(i as i32 - reach), scores[i])
     };
-    let (near, _) = best(0.0, 0.04, 10, &mut |o| score(o, groups, blur));
-    let (nearer, _) = best(near, 0.012, 3, &mut |o| score(o, groups, blur));
+    // Column groups first: two columns of print otherwise lock on each other's lines.
+    let (near, _) = best(0.0, 0.04, 10, &mut |o| score(o, GROUPS));
+    let (nearer, _) = best(near, 0.012, 3, &mut |o| score(o, GROUPS));
     // Then the whole width polishes within ±0.06°.
-    let whole = if sparse { blur } else { 1 };
-    let (coherent, peak) = best(nearer, 0.012, 5, &mut |o| score(o, 1, whole));
-    let around: Vec<f64> = (-4..=4).map(|i| score(coherent + i as f32 * 0.006, 1, whole)).collect();
+    let (coherent, peak) = best(nearer, 0.012, 5, &mut |o| score(o, 1));
+    let around: Vec<f64> = (-4..=4).map(|i| score(coherent + i as f32 * 0.006, 1)).collect();
     let top = (0..9).max_by(|&a, &b| around[a].total_cmp(&around[b])).unwrap_or(4).clamp(2, 6);
     let offset = f64::from(coherent) + (top as f64 - 4.0 + vertex(&around[top - 2..=top + 2])) * 0.006;
-    let sides = [0.42, -0.42].map(|side| (peak / score(side, 1, whole).max(1.0) - 1.0).max(0.0));
+    let sides = [0.42, -0.42].map(|side| (peak / score(side, 1).max(1.0) - 1.0).max(0.0));
     Peak { angle: f64::from(start) + offset, sharpness: sides[0] + sides[1] }
 }
 
