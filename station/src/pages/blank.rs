@@ -1,13 +1,115 @@
 //! Whether anything is written on a page.
+//!
+//! Ink is sharp; print that shows through the sheet, creases and stains are soft. So the page is cut into connected
+//! patches of ink, and a patch counts if some of its edges are as steep as ink's are. Punch holes, a feeder's
+//! streaks and the sheet's own rim do not count. A page with any writing on it must never be called blank.
 
-use super::ink::InkMap;
+use super::{geometry::Grey, ink::InkMap, paper::Sheet};
 
-/// Ink weaker than this is the paper's grain or print showing through.
-const WRITTEN: u8 = 8;
-/// A page with fewer inked pixels than this share is blank: about one 12-point full stop on A4.
-const SHARE: f64 = 0.000_02;
+/// A pixel of a patch is darker than its surroundings by more than this.
+const DARK: u8 = 5;
+/// Ink steps down by this share of a patch's depth between neighbouring pixels; what shows through by less.
+const STEEP: f32 = 0.5;
+/// And by this many times the picture's mean step, which is its grain; within these limits.
+const GRAINS: f32 = 5.0;
+const LEAST_STEP: f32 = 10.0;
+const MOST_STEP: f32 = 45.0;
+/// So many steep places make a patch writing.
+const ENOUGH: usize = 4;
+/// The rim of a sheet holds shadows and frayed paper, in mm.
+const RIM_MM: f64 = 3.0;
+/// Patches below this are dust, in mm².
+const DUST_MM2: f32 = 0.12;
 
-pub(crate) fn is_blank(ink: &InkMap) -> bool {
-    let inked = ink.coarse.data.iter().filter(|&&v| v > WRITTEN).count();
-    (inked as f64) < ink.coarse.data.len() as f64 * SHARE
+/// `fine` is the picture that `ink` was made from, at twice its resolution; `dpi` the scan's own.
+pub(crate) fn is_blank(fine: &Grey, ink: &InkMap, sheet: &Sheet, dpi: f64) -> bool {
+    let coarse = &ink.coarse;
+    // Pixels of the scan for one of this picture.
+    let scale = dpi / f64::from(coarse.dpi);
+    let rim = RIM_MM * dpi / 25.4;
+    let on_paper = |i: usize| {
+        let (x, y) = ((i % coarse.width) as f64 + 0.5, (i / coarse.width) as f64 + 0.5);
+        sheet.holds((x * scale, y * scale), rim)
+    };
+    let least = (GRAINS * grain(fine)).clamp(LEAST_STEP, MOST_STEP);
+    let mut seen = vec![false; coarse.data.len()];
+    let mut patch = Vec::new();
+    for start in 0..coarse.data.len() {
+        if seen[start] || coarse.data[start] <= DARK {
+            continue;
+        }
+        gather(coarse, start, &mut seen, &mut patch);
+        if is_writing(coarse, fine, &patch, least) && patch.iter().all(|&i| on_paper(i)) {
+            return false;
+        }
+    }
+    true
+}
+
+/// The mean step between neighbours; writing counts for little in it.
+fn grain(fine: &Grey) -> f32 {
+    let steps = fine.data.windows(2).step_by(3).map(|w| u32::from(w[0].abs_diff(w[1]).min(20)));
+    let n = steps.len().max(1);
+    steps.sum::<u32>() as f32 / n as f32
+}
+
+/// Collects the connected patch of ink around `start`.
+fn gather(coarse: &Grey, start: usize, seen: &mut [bool], patch: &mut Vec<usize>) {
+    patch.clear();
+    patch.push(start);
+    seen[start] = true;
+    let mut next = 0;
+    while let Some(&i) = patch.get(next) {
+        next += 1;
+        let (x, y) = (i % coarse.width, i / coarse.width);
+        for (x, y) in [(x.wrapping_sub(1), y), (x + 1, y), (x, y.wrapping_sub(1)), (x, y + 1)] {
+            if x < coarse.width && y < coarse.height {
+                let near = y * coarse.width + x;
+                if !seen[near] && coarse.data[near] > DARK {
+                    seen[near] = true;
+                    patch.push(near);
+                }
+            }
+        }
+    }
+}
+
+fn is_writing(coarse: &Grey, fine: &Grey, patch: &[usize], least: f32) -> bool {
+    let mm = coarse.dpi / 25.4;
+    let area = patch.len() as f32 / (mm * mm);
+    if area < DUST_MM2 {
+        return false;
+    }
+    let extent = |of: fn(usize, usize) -> usize| {
+        let (low, high) = patch.iter().fold((usize::MAX, 0), |(low, high), &i| {
+            let at = of(i, coarse.width);
+            (low.min(at), high.max(at))
+        });
+        (high - low + 1) as f32 / mm
+    };
+    let (wide, high) = (extent(|i, w| i % w), extent(|i, w| i / w));
+    let depth = f32::from(patch.iter().map(|&i| coarse.data[i]).max().unwrap_or(0));
+    // A punch hole: round, 4 to 7.5 mm wide.
+    let round = (wide - high).abs() < 0.8 && (0.68..0.9).contains(&(area / (wide * high)));
+    // A streak of the scanner: straight down, thinner than any rule that long.
+    let streak = wide < 1.1 && high > 20.0;
+    if streak || (round && depth >= 40.0 && (4.0..7.5).contains(&wide)) {
+        return false;
+    }
+    let least = least.max(STEEP * depth);
+    patch.iter().map(|&i| steepest(fine, i % coarse.width, i / coarse.width)).filter(|&s| f32::from(s) >= least).count()
+        >= ENOUGH
+}
+
+/// The steepest step between two neighbours among the 2 × 2 fine pixels of a coarse one, and over its right and lower edge.
+fn steepest(fine: &Grey, x: usize, y: usize) -> u8 {
+    let at = |dx: usize, dy: usize| {
+        let (x, y) = ((2 * x + dx).min(fine.width - 1), (2 * y + dy).min(fine.height - 1));
+        fine.data[y * fine.width + x]
+    };
+    let mut most = 0;
+    for (dx, dy) in [(0, 0), (1, 0), (0, 1), (1, 1)] {
+        most = most.max(at(dx, dy).abs_diff(at(dx + 1, dy))).max(at(dx, dy).abs_diff(at(dx, dy + 1)));
+    }
+    most
 }

@@ -83,7 +83,7 @@ pub(crate) fn examine(page: &View<'_>) -> Findings {
     let fine = reduce::to_dpi(page, skew::FINE_DPI);
     let ink = ink::InkMap::new(&fine);
     let sheet = paper::find(&ink.grey, (page.width, page.height));
-    let blank = blank::is_blank(&ink);
+    let blank = blank::is_blank(&fine, &ink, &sheet, f64::from(page.dpi));
     let skew = skew::find(&fine, &ink, &sheet);
     let mut flags = Vec::new();
     if blank {

@@ -42,6 +42,18 @@ pub(crate) struct Sheet {
     pub(crate) angle: Option<f64>,
 }
 
+impl Sheet {
+    /// Whether a place, in pixels of the scan, lies on the sheet and at least `rim` pixels from its seen edges.
+    pub(crate) fn holds(&self, (x, y): (f64, f64), rim: f64) -> bool {
+        (0..4).all(|i| {
+            let ((ax, ay), (bx, by)) = (self.quad[i], self.quad[(i + 1) % 4]);
+            let (dx, dy) = (bx - ax, by - ay);
+            let rim = if self.seen[i] { rim } else { 0.0 };
+            dx * (y - ay) - dy * (x - ax) >= rim * dx.hypot(dy)
+        })
+    }
+}
+
 /// Finds the sheet in a reduced picture of a scan of `width` × `height` pixels.
 pub(crate) fn find(small: &Grey, (width, height): (usize, usize)) -> Sheet {
     let turned = transposed(small);
