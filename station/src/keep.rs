@@ -162,9 +162,12 @@ pub(crate) fn steps(findings: &Findings) -> Vec<String> {
     let skew = format!("skew found: {:+.4}° at confidence {:.3}", findings.angle, findings.confidence);
     let turned = match findings.applied {
         0.0 => "not turned".into(),
-        angle => format!("turned by {angle:+.4}° (Catmull-Rom), canvas grown, border filled with the paper's colour"),
+        angle => format!("turned by {angle:+.4}° (Catmull-Rom)"),
     };
-    vec![skew, turned]
+    let canvas = &findings.fit.canvas;
+    let lid = if canvas.lid.is_some() { "lid around the sheet painted in the paper's colour, " } else { "" };
+    let fitted = format!("{lid}fitted on {} × {} pixels, padded in the paper's colour", canvas.width, canvas.height);
+    vec![skew, turned, fitted]
 }
 
 fn round(value: f64, scale: f64) -> f64 {

@@ -71,8 +71,8 @@ fn one(file: &Path, args: &Args) -> anyhow::Result<String> {
             "applied": round(findings.applied, 4),
             "conf": round(findings.confidence, 3),
             "blank": findings.blank,
-            "quad": findings.quad.map(|(x, y)| [round(x, 1), round(y, 1)]),
-            "edge_angle": findings.edge_angle,
+            "quad": corners(&findings.quad),
+            "crop": corners(&findings.fit.kept),
             "flags": flags,
             "ms": round(ms, 2),
             "ms_total": round(ms_total, 2),
@@ -87,6 +87,10 @@ fn one(file: &Path, args: &Args) -> anyhow::Result<String> {
         findings.confidence,
         if flags.is_empty() { "no flags".into() } else { flags.join(", ") },
     ))
+}
+
+fn corners(quad: &[(f64, f64); 4]) -> [[f64; 2]; 4] {
+    quad.map(|(x, y)| [round(x, 1), round(y, 1)])
 }
 
 fn round(value: f64, digits: i32) -> f64 {

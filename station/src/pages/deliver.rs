@@ -27,7 +27,7 @@ pub(crate) fn deliver(
     quality: u8,
     metadata: &Metadata,
 ) -> Result<Delivered, EncodeError> {
-    let canvas = findings.canvas(page);
+    let canvas = findings.fit.canvas;
     let size @ (width, height) = (canvas.width, canvas.height);
     let mut preview = Preview::new(page.mode, size, page.dpi);
     let file = if page.mode == ColourMode::Lineart {

@@ -1,7 +1,7 @@
 //! The page pipeline: pixels in, pixels and findings out. Everything here is pure; one file a stage, in order:
 //!
-//! [`geometry`] (views and images) → [`reduce`] → [`ink`] → [`skew`] → [`blank`] →
-//! [`turn`] → [`encode`], the last two joined by [`deliver`]
+//! [`geometry`] (views and images) → [`reduce`] → [`ink`] → [`paper`] → [`blank`] →
+//! [`skew`] → [`fit`] → [`turn`] → [`encode`], the last two joined by [`deliver`]
 //!
 //! Sign everywhere: an angle is the rotation in degrees that straightens the page, positive = counter-clockwise as seen
 //! on screen. Lengths are pixels of the image at hand unless they say mm.
@@ -9,6 +9,7 @@
 pub(crate) mod blank;
 pub(crate) mod deliver;
 pub(crate) mod encode;
+mod fit;
 pub(crate) mod geometry;
 pub(crate) mod ink;
 mod paper;
@@ -18,8 +19,10 @@ pub(crate) mod skew;
 mod strips;
 pub(crate) mod turn;
 
+use fit::Fit;
 pub(crate) use geometry::{BadPage, Image, View};
 use serde::{Deserialize, Serialize};
+use skew::Skew;
 
 /// A page is turned only if the estimate is at least this sure; set from the generated pages, see docs/PERFORMANCE.md.
 const SURE: f64 = 0.35;
@@ -27,7 +30,7 @@ const SURE: f64 = 0.35;
 const WORTH_TURNING: f64 = 0.03;
 
 /// What was found on a page.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Findings {
     /// Degrees that straighten the page.
     pub(crate) angle: f64,
@@ -40,16 +43,10 @@ pub(crate) struct Findings {
     pub(crate) flags: Vec<Flag>,
     /// Corners of the sheet, TL, TR, BR, BL, in pixels of the scan, edges at integers.
     pub(crate) quad: [(f64, f64); 4],
-    pub(crate) edge_angle: Option<f64>,
+    /// How the sheet is delivered.
+    pub(crate) fit: Fit,
     /// The paper's own colour; where the page is grey, all three are the same.
     pub(crate) paper: [u8; 3],
-}
-
-impl Findings {
-    /// Where the page as delivered lies in the scan.
-    pub(crate) fn canvas(&self, page: &View<'_>) -> turn::Canvas {
-        if self.applied == 0.0 { turn::Canvas::whole(page) } else { turn::Canvas::around(page, self.applied) }
-    }
 }
 
 /// Something a person should look at.
@@ -62,6 +59,10 @@ pub(crate) enum Flag {
     SkewUncertain,
     /// The page lay more askew than the contract's 3° before it was straightened.
     Askew,
+    /// Something like paper lies beyond the sheet's edges; nothing was painted over.
+    EdgesUncertain,
+    /// The sheet is larger than A4.
+    LargerThanA4,
 }
 
 impl Flag {
@@ -71,6 +72,8 @@ impl Flag {
             Self::Blank => "blank",
             Self::SkewUncertain => "skew-uncertain",
             Self::Askew => "askew",
+            Self::EdgesUncertain => "edges-uncertain",
+            Self::LargerThanA4 => "larger-than-a4",
         }
     }
 }
@@ -78,25 +81,31 @@ impl Flag {
 /// Paper that lies askew by more than this is told to the operator, in degrees (the contract's limit, domain.md).
 const ASKEW: f64 = 3.0;
 
+/// How sure the edges of a blank sheet are of its angle.
+const EDGES_ALONE: f64 = 0.8;
+
 /// Looks at a page.
 pub(crate) fn examine(page: &View<'_>) -> Findings {
     let fine = reduce::to_dpi(page, skew::FINE_DPI);
     let ink = ink::InkMap::new(&fine);
     let sheet = paper::find(&ink.grey, (page.width, page.height));
     let blank = blank::is_blank(&fine, &ink, &sheet, f64::from(page.dpi));
-    let skew = skew::find(&fine, &ink, &sheet);
+    let mut skew = skew::find(&fine, &ink, &sheet);
+    if let (true, Some(edges)) = (blank, sheet.angle) {
+        // A blank page lies as its sheet lies.
+        skew = Skew { angle: edges, confidence: EDGES_ALONE };
+    }
     let mut flags = Vec::new();
-    if blank {
-        flags.push(Flag::Blank);
-    }
-    let sure = !blank && skew.confidence >= SURE;
-    if !blank && !sure {
-        flags.push(Flag::SkewUncertain);
-    }
-    if sure && skew.angle.abs() > ASKEW {
-        flags.push(Flag::Askew);
-    }
+    let mut flag = |flag, if_so: bool| if_so.then(|| flags.push(flag));
+    let sure = skew.confidence >= SURE && (!blank || sheet.angle.is_some());
+    flag(Flag::Blank, blank);
+    flag(Flag::SkewUncertain, !sure && !blank);
+    flag(Flag::Askew, sure && skew.angle.abs() > ASKEW);
     let applied = if sure && skew.angle.abs() >= WORTH_TURNING { skew.angle } else { 0.0 };
+    let lid = fit::nothing_is_cut(&ink.grey, &sheet, f64::from(page.dpi));
+    let fit = fit::fit(page, &sheet, applied, lid);
+    flag(Flag::EdgesUncertain, !lid);
+    flag(Flag::LargerThanA4, fit.larger_than_a4);
     Findings {
         angle: skew.angle,
         confidence: skew.confidence,
@@ -104,7 +113,7 @@ pub(crate) fn examine(page: &View<'_>) -> Findings {
         blank,
         flags,
         quad: sheet.quad,
-        edge_angle: sheet.angle,
+        fit,
         paper: paper::colour(page, ink::paper_level(&fine)),
     }
 }

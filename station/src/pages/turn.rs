@@ -7,7 +7,10 @@
 //! a few products of contiguous bytes, which the compiler turns into vector code. Only the rows that a strip needs are
 //! held between the passes: they stay in the processor's cache.
 
-use super::geometry::{Image, View, row_bytes, unpack_lineart};
+use super::{
+    fit::Lid,
+    geometry::{Image, View, row_bytes, unpack_lineart},
+};
 use multiversion::multiversion;
 use platen_protocol::uplink::ColourMode;
 use std::convert::Infallible;
@@ -31,25 +34,15 @@ pub(crate) struct Canvas {
     pub(crate) centre: (f64, f64),
     /// How far the scan is turned, positive = counter-clockwise.
     pub(crate) degrees: f64,
+    /// What of the scan is lid and is painted over, if that is known.
+    pub(crate) lid: Option<Lid>,
 }
 
 impl Canvas {
     /// The whole scan as it is.
     pub(crate) fn whole(page: &View<'_>) -> Self {
         let centre = (page.width as f64 / 2.0, page.height as f64 / 2.0);
-        Self { width: page.width, height: page.height, centre, degrees: 0.0 }
-    }
-
-    /// A box around the whole scan turned by `degrees`, at least as large as the scan: nothing is cut.
-    pub(crate) fn around(page: &View<'_>, degrees: f64) -> Self {
-        let (sin, cos) = degrees.to_radians().sin_cos();
-        let (w, h) = (page.width as f64, page.height as f64);
-        Self {
-            width: ((w * cos + h * sin.abs()).ceil() as usize).max(page.width),
-            height: ((h * cos + w * sin.abs()).ceil() as usize).max(page.height),
-            degrees,
-            ..Self::whole(page)
-        }
+        Self { width: page.width, height: page.height, centre, degrees: 0.0, lid: None }
     }
 }
 
@@ -276,16 +269,26 @@ impl<'a, const BANDS: usize, const N: usize> Turn<'a, BANDS, N> {
             }
             for (y, out) in strip.chunks_exact_mut(self.stride).take(rows).enumerate() {
                 pass_down::<BANDS, N>(self, self.row_start(top + y), out);
+                if let Some(lid) = &self.canvas.lid {
+                    lid.paint(out, self.place(0, top + y), (self.cos, self.sin), self.paper);
+                }
             }
             each(&strip, rows)?;
         }
         Ok(())
     }
 
+    /// The place in the scan of the middle of the canvas's pixel (x, y), edges at integers.
+    fn place(&self, x: usize, y: usize) -> (f64, f64) {
+        let (dx, dy) =
+            (x as f64 + 0.5 - self.canvas.width as f64 / 2.0, y as f64 + 0.5 - self.canvas.height as f64 / 2.0);
+        let (cx, cy) = self.canvas.centre;
+        (cx + dx * self.cos - dy * self.sin, cy + dx * self.sin + dy * self.cos)
+    }
+
     /// Where in the scan's rows the first pixel of the canvas's row `y` lies.
     fn row_start(&self, y: usize) -> f64 {
-        let (dx, dy) = (0.5 - self.canvas.width as f64 / 2.0, y as f64 + 0.5 - self.canvas.height as f64 / 2.0);
-        self.canvas.centre.1 - 0.5 + dx * self.sin + dy * self.cos
+        self.place(0, y).1 - 0.5
     }
 
     /// Rows of the scan (from, until) that a strip needs.
@@ -371,6 +374,20 @@ mod tests {
     fn grey(width: usize, height: usize, value: impl Fn(usize, usize) -> u8) -> Image {
         let data = (0..width * height).map(|i| value(i % width, i / width)).collect();
         Image { mode: ColourMode::Grey, width, height, dpi: 300, data }
+    }
+
+    impl Canvas {
+        /// A box around the whole scan turned by `degrees`, at least as large as the scan: nothing is cut.
+        fn around(page: &View<'_>, degrees: f64) -> Self {
+            let (sin, cos) = degrees.to_radians().sin_cos();
+            let (w, h) = (page.width as f64, page.height as f64);
+            Self {
+                width: ((w * cos + h * sin.abs()).ceil() as usize).max(page.width),
+                height: ((h * cos + w * sin.abs()).ceil() as usize).max(page.height),
+                degrees,
+                ..Self::whole(page)
+            }
+        }
     }
 
     fn turned(page: &Image, degrees: f64) -> Image {

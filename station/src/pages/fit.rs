@@ -1,0 +1,242 @@
+//! Fitting the straightened sheet: the canvas it is delivered on, and what of the scan is lid and not sheet.
+//!
+//! A4 by padding; a larger sheet keeps its size and is reported. Nothing of a sheet is ever cut: what lies beyond its edges
+//! is looked at before it is painted over, and where anything like paper is found the scan stays as it is
+//! ([`nothing_is_cut`]).
+
+use super::{
+    geometry::{Grey, View},
+    ink,
+    paper::Sheet,
+    turn::Canvas,
+};
+use std::ops::Range;
+
+/// A4 in mm.
+const A4: (f64, f64) = (210.0, 297.0);
+/// A sheet may be so much larger than A4 before it is reported: paper swells, and edges are found to half a millimetre.
+const OVER_MM: f64 = 3.0;
+/// Beyond this from an edge there is nothing but lid; nearer, only what is dark is.
+const BAND_MM: f64 = 1.0;
+/// Darker than this share of the paper is lid, within the band, in 1/100.
+const DARK: u32 = 85;
+/// So much that is bright beyond the edges is another sheet, or a part of this one, in mm².
+const PAPER_MM2: f64 = 20.0;
+
+/// The lid around a sheet.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Lid {
+    quad: [(f64, f64); 4],
+    seen: [bool; 4],
+    /// Width of the band along an edge in which pixels decide for themselves.
+    band: f64,
+}
+
+/// How the sheet is delivered.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Fit {
+    pub(crate) canvas: Canvas,
+    /// Corners of what is kept, TL, TR, BR, BL, in pixels of the scan.
+    pub(crate) kept: [(f64, f64); 4],
+    pub(crate) larger_than_a4: bool,
+}
+
+/// Fits the sheet, turned by `degrees`. `lid` says whether what lies beyond the edges may be painted over.
+pub(crate) fn fit(page: &View<'_>, sheet: &Sheet, degrees: f64, lid: bool) -> Fit {
+    let whole = Canvas::whole(page);
+    let mm = f64::from(page.dpi) / 25.4;
+    let known = lid && sheet.seen.contains(&true);
+    let corners = if known { sheet.quad } else { frame(page) };
+    // Corners as they lie when turned about the scan's middle.
+    let (sin, cos) = degrees.to_radians().sin_cos();
+    let turned = corners.map(|(x, y)| {
+        let (dx, dy) = (x - whole.centre.0, y - whole.centre.1);
+        (dx * cos + dy * sin, dy * cos - dx * sin)
+    });
+    let span = |of: fn(&(f64, f64)) -> f64| {
+        let places = turned.iter().map(of);
+        (places.clone().fold(f64::MAX, f64::min), places.fold(f64::MIN, f64::max))
+    };
+    let ((left, right), (top, bottom)) = (span(|p| p.0), span(|p| p.1));
+    // Edges at whole pixels, so that an unturned scan is copied and not interpolated.
+    let (left, top) = if degrees == 0.0 { (left.floor(), top.floor()) } else { (left, top) };
+    let (width, height) = ((right - left).ceil(), (bottom - top).ceil());
+
+    let fits = |(w, h): (f64, f64)| width <= (w + OVER_MM) * mm && height <= (h + OVER_MM) * mm;
+    let a4 = [A4, (A4.1, A4.0)].into_iter().find(|&size| fits(size));
+    let pad = |have: f64, want: Option<f64>| want.map_or(have, |want| (want * mm).round().max(have));
+    let (full_width, full_height) = (pad(width, a4.map(|a| a.0)), pad(height, a4.map(|a| a.1)));
+    // The padding goes to both sides alike.
+    let middle = (
+        left + full_width / 2.0 - ((full_width - width) / 2.0).floor(),
+        top + full_height / 2.0 - ((full_height - height) / 2.0).floor(),
+    );
+    let centre = (whole.centre.0 + middle.0 * cos - middle.1 * sin, whole.centre.1 + middle.0 * sin + middle.1 * cos);
+    let lid = known.then_some(Lid { quad: sheet.quad, seen: sheet.seen, band: BAND_MM * mm });
+    let canvas = Canvas { width: full_width as usize, height: full_height as usize, centre, degrees, lid };
+    // Only edges that were seen say how large the sheet is.
+    let [top, right, bottom, left] = sheet.seen;
+    let larger_than_a4 = known && a4.is_none() && ((left && right) || (top && bottom));
+    Fit { canvas, kept: corners, larger_than_a4 }
+}
+
+fn frame(page: &View<'_>) -> [(f64, f64); 4] {
+    let (w, h) = (page.width as f64, page.height as f64);
+    [(0.0, 0.0), (w, 0.0), (w, h), (0.0, h)]
+}
+
+/// The proof that the edges cut nothing: beyond them, in the reduced picture of the scan, there is lid only.
+pub(crate) fn nothing_is_cut(small: &Grey, sheet: &Sheet, dpi: f64) -> bool {
+    let scale = dpi / f64::from(small.dpi);
+    let beyond = -(BAND_MM + 0.5) * dpi / 25.4;
+    let paper = u32::from(ink::paper_level(small));
+    let mut bright = 0;
+    for y in 0..small.height {
+        for (x, &v) in small.row(y).iter().enumerate() {
+            if u32::from(v) * 100 > paper * DARK
+                && !sheet.holds(((x as f64 + 0.5) * scale, (y as f64 + 0.5) * scale), beyond)
+            {
+                bright += 1;
+            }
+        }
+    }
+    f64::from(bright) <= PAPER_MM2 * (f64::from(small.dpi) / 25.4).powi(2)
+}
+
+impl Lid {
+    /// Paints the lid in a row of the result over with `paper`. The row's pixels lie at `start`, `start + step` and so on
+    /// in the scan.
+    pub(crate) fn paint<const BANDS: usize>(
+        &self,
+        row: &mut [u8],
+        start: (f64, f64),
+        step: (f64, f64),
+        paper: [u8; BANDS],
+    ) {
+        let pixels = row.as_chunks_mut::<BANDS>().0;
+        let n = pixels.len();
+        let limit = paper.iter().map(|&v| u32::from(v)).sum::<u32>() * DARK;
+        for i in (0..4).filter(|&i| self.seen[i]) {
+            let ((ax, ay), (bx, by)) = (self.quad[i], self.quad[(i + 1) % 4]);
+            let (dx, dy) = (bx - ax, by - ay);
+            let length = dx.hypot(dy).max(1e-9);
+            // Distance from the edge at the row's start, and what it gains from pixel to pixel; inside is positive.
+            let distance = (dx * (start.1 - ay) - dy * (start.0 - ax)) / length;
+            let gain = (dx * step.1 - dy * step.0) / length;
+            pixels[below(distance, gain, -self.band, n)].fill(paper);
+            for pixel in &mut pixels[below(distance, gain, 0.0, n)] {
+                if pixel.iter().map(|&v| u32::from(v)).sum::<u32>() * 100 < limit {
+                    *pixel = paper;
+                }
+            }
+        }
+    }
+}
+
+/// Where along a row `distance + i × gain` is below `limit`.
+fn below(distance: f64, gain: f64, limit: f64, n: usize) -> Range<usize> {
+    let crossing = ((limit - distance) / gain).clamp(0.0, n as f64);
+    match (gain.abs() < 1e-12, gain > 0.0) {
+        (true, _) if distance < limit => 0..n,
+        (true, _) => 0..0,
+        (false, true) => 0..crossing.ceil() as usize,
+        (false, false) => (crossing.floor() as usize + 1).min(n)..n,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pages::{Image, turn};
+    use platen_protocol::uplink::ColourMode;
+    use proptest::prelude::*;
+
+    /// A bright sheet with a dark dot in each corner, turned on a black lid.
+    fn scan(degrees: f64) -> (Image, Sheet) {
+        let (width, height) = (900, 1_200);
+        let (sin, cos) = degrees.to_radians().sin_cos();
+        let (cx, cy) = (450.0, 600.0);
+        let data = (0..width * height)
+            .map(|i| {
+                let (dx, dy) = ((i % width) as f64 + 0.5 - cx, (i / width) as f64 + 0.5 - cy);
+                let (u, v) = (dx * cos + dy * sin, dy * cos - dx * sin);
+                let (in_u, in_v) = (300.0 - u.abs(), 420.0 - v.abs());
+                let dot = (4.0..12.0).contains(&in_u) && (4.0..12.0).contains(&in_v);
+                if in_u < 0.0 || in_v < 0.0 {
+                    10
+                } else if dot {
+                    120
+                } else {
+                    230
+                }
+            })
+            .collect();
+        let corner = |u: f64, v: f64| (cx + u * cos - v * sin, cy + u * sin + v * cos);
+        let quad = [corner(-300.0, -420.0), corner(300.0, -420.0), corner(300.0, 420.0), corner(-300.0, 420.0)];
+        let page = Image { mode: ColourMode::Grey, width, height, dpi: 100, data };
+        (page, Sheet { quad, seen: [true; 4], angle: Some(degrees) })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+        /// The lid is gone, and every dot in every corner is still there.
+        #[test]
+        fn the_lid_goes_and_the_sheet_stays(degrees in -12.0f64..12.0) {
+            let (page, sheet) = scan(degrees);
+            let fit = fit(&page.view(), &sheet, degrees, true);
+            prop_assert_eq!((fit.canvas.width, fit.canvas.height), (827, 1_169));
+            let out = turn::whole(&page.view(), &fit.canvas, [230; 3]);
+            let dark = out.data.iter().filter(|&&v| v < 60).count();
+            prop_assert_eq!(dark, 0, "lid is left");
+            let dots = out.data.iter().filter(|&&v| v < 175).count();
+            prop_assert!((4 * 64_usize).abs_diff(dots) <= 40, "{dots} pixels of dots, should be 256");
+        }
+    }
+
+    #[test]
+    fn an_unturned_scan_without_a_lid_is_only_padded() {
+        let page = Image {
+            mode: ColourMode::Grey,
+            width: 700,
+            height: 1_000,
+            dpi: 100,
+            data: (0..700_000).map(|i| i as u8).collect(),
+        };
+        let sheet = Sheet { quad: [(0.0, 0.0); 4], seen: [false; 4], angle: None };
+        let fit = fit(&page.view(), &sheet, 0.0, true);
+        let out = turn::whole(&page.view(), &fit.canvas, [255; 3]);
+        assert_eq!((out.width, out.height), (827, 1_169));
+        let (left, top) = (63, 84);
+        for y in 0..1_000 {
+            assert_eq!(out.data[(y + top) * 827 + left..][..700], page.data[y * 700..][..700], "row {y}");
+        }
+    }
+
+    #[test]
+    fn a_sheet_larger_than_a4_keeps_its_size_and_is_reported() {
+        let page =
+            Image { mode: ColourMode::Grey, width: 1_300, height: 1_700, dpi: 100, data: vec![20; 1_300 * 1_700] };
+        let quad = [(50.0, 50.0), (1_250.0, 50.0), (1_250.0, 1_650.0), (50.0, 1_650.0)];
+        let fit = fit(&page.view(), &Sheet { quad, seen: [true; 4], angle: Some(0.0) }, 0.0, true);
+        assert!(fit.larger_than_a4);
+        assert_eq!((fit.canvas.width, fit.canvas.height), (1_200, 1_600));
+    }
+
+    #[test]
+    fn a_second_sheet_beyond_the_edges_is_not_painted_over() {
+        let mut small = Grey { width: 600, height: 800, dpi: 75.0, data: vec![10; 480_000] };
+        let sheet = Sheet {
+            quad: [(400.0, 400.0), (1_600.0, 400.0), (1_600.0, 2_400.0), (400.0, 2_400.0)],
+            seen: [true; 4],
+            angle: None,
+        };
+        for y in 100..600 {
+            small.data[y * 600 + 100..y * 600 + 400].fill(230);
+        }
+        assert!(nothing_is_cut(&small, &sheet, 300.0));
+        for y in 700..730 {
+            small.data[y * 600 + 450..y * 600 + 480].fill(230);
+        }
+        assert!(!nothing_is_cut(&small, &sheet, 300.0));
+    }
+}
