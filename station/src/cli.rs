@@ -137,6 +137,7 @@ fn parts(config: config::Config) -> wiring::Parts {
         },
         stall: Duration::from_secs(scanner.stall_seconds),
         quality: scanner.quality,
+        previews: true,
         board: sensors.board,
         ups: sensors.ups,
         broker: uplink.broker,

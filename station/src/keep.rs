@@ -59,6 +59,8 @@ pub(crate) struct Context {
     pub(crate) device: String,
     pub(crate) settings: ScanSettings,
     pub(crate) quality: u8,
+    /// Pages are shown on a screen while they are made.
+    pub(crate) previews: bool,
 }
 
 /// A page that was scanned and may be kept.
@@ -78,8 +80,8 @@ pub(crate) struct Job {
 #[derive(Debug)]
 pub(crate) struct Made {
     pub(crate) kept: KeptPage,
-    /// A JPEG for the screen.
-    pub(crate) preview: Vec<u8>,
+    /// A JPEG for the screen, if there is one.
+    pub(crate) preview: Option<Vec<u8>>,
     /// Temporary and final name of each file.
     moves: [(PathBuf, PathBuf); 2],
 }
@@ -108,7 +110,7 @@ pub(crate) fn make(job: &Job, context: &Context) -> Result<Made, KeepError> {
     let (findings, metadata, delivered) = made?;
     let bytes = &delivered.file;
 
-    let preview = encode::jpeg(&delivered.preview.view(), 75, &metadata)?;
+    let preview = delivered.preview.map(|small| encode::jpeg(&small.view(), 75, &metadata)).transpose()?;
     let sha256 = hex(&Sha256::digest(bytes));
     let flags = findings.flags.iter().map(|f| f.name().to_string()).collect();
     let event = PageAccepted {
@@ -152,7 +154,7 @@ fn deliver_to(
 ) -> Result<(Findings, encode::Metadata, Delivered), KeepError> {
     let findings = pages::examine(view);
     let metadata = metadata(job, context, steps(&findings));
-    let delivered = deliver::deliver(view, &findings, context.quality, &metadata)?;
+    let delivered = deliver::deliver(view, &findings, context.quality, context.previews, &metadata)?;
     write_synced(file, |out| Ok(out.write_all(&delivered.file)?))?;
     Ok((findings, metadata, delivered))
 }

@@ -111,7 +111,7 @@ fn write(view: &View<'_>, findings: &pages::Findings, file: &Path, folder: &Path
     if same_file(&target, file) {
         bail!("it would be overwritten by its own result; choose another --out");
     }
-    let delivered = deliver::deliver(view, findings, quality, &metadata)?;
+    let delivered = deliver::deliver(view, findings, quality, false, &metadata)?;
     fs::write(&target, delivered.file).with_context(|| format!("{} cannot be written", target.display()))?;
     Ok(())
 }

@@ -135,6 +135,7 @@ impl Args {
             settings: ScanSettings { source: self.source, mode: self.mode, dpi: self.dpi, area: self.area },
             stall: Duration::from_secs(self.stall),
             quality: self.quality,
+            previews: false,
             board: self.board.clone(),
             ups: self.ups.clone(),
             broker: self.broker.clone(),

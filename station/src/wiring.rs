@@ -49,6 +49,8 @@ pub(crate) struct Parts {
     pub(crate) settings: ScanSettings,
     pub(crate) stall: Duration,
     pub(crate) quality: u8,
+    /// Somebody may look at the pages while they are made.
+    pub(crate) previews: bool,
     pub(crate) board: Option<String>,
     pub(crate) ups: Option<nut::Ups>,
     pub(crate) broker: Option<Broker>,
@@ -132,6 +134,7 @@ pub(crate) fn start(parts: Parts) -> anyhow::Result<Running> {
             device: parts.device,
             settings: parts.settings,
             quality: parts.quality,
+            previews: parts.previews,
         },
         guard,
         lost_found: parts.state.join("lost+found"),

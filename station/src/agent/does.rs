@@ -172,7 +172,9 @@ impl Agent {
             at: now.to_string(),
             took_ms: event.took_ms,
         });
-        self.out.preview.send_replace(Preview { name, jpeg: made.preview.into() });
+        if let Some(jpeg) = made.preview {
+            self.out.preview.send_replace(Preview { name, jpeg: jpeg.into() });
+        }
         self.note(Note::Kept(Box::new(event)));
     }
 }

@@ -16,8 +16,8 @@ pub(crate) struct Delivered {
     pub(crate) height: usize,
     /// The file: TIFF for lineart, JPEG for the rest.
     pub(crate) file: Vec<u8>,
-    /// A small picture for the screen.
-    pub(crate) preview: Image,
+    /// A small picture for the screen, if it was asked for.
+    pub(crate) preview: Option<Image>,
 }
 
 /// Straightens `page` as was found and encodes it.
@@ -25,24 +25,25 @@ pub(crate) fn deliver(
     page: &View<'_>,
     findings: &Findings,
     quality: u8,
+    with_preview: bool,
     metadata: &Metadata,
 ) -> Result<Delivered, EncodeError> {
     let canvas = findings.fit.canvas;
     let size @ (width, height) = (canvas.width, canvas.height);
-    let mut preview = Preview::new(page.mode, size, page.dpi);
+    let mut preview = with_preview.then(|| Preview::new(page.mode, size, page.dpi));
     let file = if page.mode == ColourMode::Lineart {
         let whole = turn::whole(page, &canvas, findings.paper);
-        preview.strip(&whole.view());
+        preview.iter_mut().for_each(|small| small.strip(&whole.view()));
         let mut file = std::io::Cursor::new(Vec::new());
         encode::tiff(&mut file, &whole.view(), metadata)?;
         file.into_inner()
     } else {
         let mut jpeg = Jpeg::new(size, page.dpi, quality)?;
         turn::strips(page, &canvas, findings.paper, |strip| {
-            preview.strip(&strip);
+            preview.iter_mut().for_each(|small| small.strip(&strip));
             jpeg.strip(&strip)
         })?;
         jpeg.finish(metadata)?
     };
-    Ok(Delivered { width, height, file, preview: preview.finish() })
+    Ok(Delivered { width, height, file, preview: preview.map(Preview::finish) })
 }

@@ -10,6 +10,7 @@ use super::{
     strips::transposed,
 };
 use platen_protocol::uplink::ColourMode;
+use std::ops::Range;
 
 /// A step up to paper is at least this high.
 const STEP: i32 = 16;
@@ -94,16 +95,16 @@ fn agreed_angle(edges: &[(Option<Edge>, f32)]) -> Option<f64> {
 
 /// The edge that is met when each row is walked from its left end (`back`: from its right end).
 fn edge(grey: &Grey, paper: i32, back: bool) -> Option<Edge> {
-    let mut line = vec![0i32; grey.width];
     let mut places = Vec::with_capacity(grey.height / 2);
     let mut crossed = 0;
     for y in (1..grey.height.saturating_sub(1)).step_by(2) {
         let rows = [grey.row(y - 1), grey.row(y), grey.row(y + 1)];
-        for (x, out) in line.iter_mut().enumerate() {
+        // Sums of three pixels, made as the walk needs them.
+        let line = |x: usize| -> i32 {
             let x = if back { grey.width - 1 - x } else { x };
-            *out = rows.iter().map(|row| i32::from(row[x])).sum();
-        }
-        match step_up(&line, paper) {
+            rows.iter().map(|row| i32::from(row[x])).sum()
+        };
+        match step_up(line, grey.width, paper) {
             Walk::Step(at) => {
                 crossed += 1;
                 let at = if back { grey.width as f32 - at } else { at };
@@ -131,14 +132,14 @@ enum Walk {
 }
 
 /// Walks a line of sums of three pixels up to the first step from lid to paper.
-fn step_up(line: &[i32], paper: i32) -> Walk {
+fn step_up(line: impl Fn(usize) -> i32, len: usize, paper: i32) -> Walk {
     let lid = |sum: i32, n: i32| sum * 100 < paper * 3 * LID * n;
-    let Some(rim) = line.get(..4) else { return Walk::NoLid };
-    if !lid(rim.iter().sum(), 4) {
+    let sum = |range: Range<usize>| range.map(&line).sum::<i32>();
+    if len < 32 || !lid(sum(0..4), 4) {
         return Walk::NoLid;
     }
-    let until = (line.len() * 6 / 10).min(line.len().saturating_sub(16));
-    let slope = |p: usize| line[p + 1] + line[p + 2] - line[p - 1] - line[p - 2];
+    let until = (len * 6 / 10).min(len - 16);
+    let slope = |p: usize| line(p + 1) + line(p + 2) - line(p - 1) - line(p - 2);
     for p in 3..until {
         let here = slope(p);
         if here < STEP * 6 || here < slope(p + 1) {
@@ -146,8 +147,8 @@ fn step_up(line: &[i32], paper: i32) -> Walk {
         }
         // A step, not the slow brightening out of a binding's shadow, and paper behind it, not a speck of dust.
         let before = if p >= 6 { slope(p - 4) } else { 0 };
-        let behind: i32 = line[p + 3..p + 13].iter().sum();
-        let ahead = line[p - 2] + line[p - 1];
+        let behind = sum(p + 3..p + 13);
+        let ahead = line(p - 2) + line(p - 1);
         if here > 2 * before.max(0) && behind - 5 * ahead > 5 * here * 6 / 10 {
             // The top of the parabola through the three steepest places.
             let (a, b, c) = (slope(p - 1) as f32, here as f32, slope(p + 1) as f32);
@@ -156,7 +157,7 @@ fn step_up(line: &[i32], paper: i32) -> Walk {
             return Walk::Step(p as f32 + 0.5 + off);
         }
     }
-    if lid(line[until / 2..until].iter().sum(), (until - until / 2) as i32) { Walk::OnlyLid } else { Walk::NoLid }
+    if lid(sum(until / 2..until), (until - until / 2) as i32) { Walk::OnlyLid } else { Walk::NoLid }
 }
 
 /// The line that most places (y, x) agree on: candidates through pairs of them, then least squares.
