@@ -319,7 +319,7 @@ impl<'a, const BANDS: usize, const N: usize> Turn<'a, BANDS, N> {
 }
 
 /// One row: each block reads its taps from the row itself, each one pixel further.
-#[multiversion(targets("x86_64+avx2"))]
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
 fn pass_across<const BANDS: usize, const N: usize>(
     out: &mut [u8],
     row: &[u8],
@@ -353,7 +353,7 @@ fn pass_across<const BANDS: usize, const N: usize>(
 }
 
 /// One row of the result: each block reads its taps from rows of the ring.
-#[multiversion(targets("x86_64+avx2"))]
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
 fn pass_down<const BANDS: usize, const N: usize>(turn: &Turn<'_, BANDS, N>, start: f64, out: &mut [u8]) {
     let (mut place, step) = (fixed(start), fixed(turn.sin * (N / BANDS) as f64));
     let (stride, mask) = (turn.stride, turn.ring_rows - 1);
