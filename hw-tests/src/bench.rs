@@ -88,7 +88,19 @@ fn platen(
     let mut command: Command = scanner.command(artifact("platen-station")?);
     command
         .args(["scan", "--device", DEVICE, "--source", "adf", "--mode", "colour", "--dpi", "300", "--area", "a4"])
-        .args(["--pages", &pages.to_string(), "--site", SITE, "--station", &station, "--broker", &supervisor.broker])
+        // scanimage's own quality.
+        .args([
+            "--quality",
+            "75",
+            "--pages",
+            &pages.to_string(),
+            "--site",
+            SITE,
+            "--station",
+            &station,
+            "--broker",
+            &supervisor.broker,
+        ])
         .arg("--out")
         .arg(&out)
         .stderr(Stdio::null())

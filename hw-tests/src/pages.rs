@@ -10,6 +10,8 @@ pub fn samples() -> PathBuf {
 }
 
 /// Squares of a numbered page: 4 × 4 bits.
+const WIDTH: u32 = 760;
+const HEIGHT: u32 = 560;
 const BITS: u32 = 16;
 const CELL: u32 = 60;
 const LEFT: u32 = 100;
@@ -18,7 +20,7 @@ const TOP: u32 = 90;
 /// A page of 760 × 560 pixels that carries a number as black squares, with lines of writing below so that it has an upright.
 #[must_use]
 pub fn numbered(number: u32) -> GrayImage {
-    let mut page = GrayImage::from_pixel(760, 560, Luma([245]));
+    let mut page = GrayImage::from_pixel(WIDTH, HEIGHT, Luma([245]));
     for bit in 0..BITS {
         if number >> bit & 1 == 1 {
             let (x, y) = corner(bit);
@@ -43,17 +45,22 @@ fn fill(page: &mut GrayImage, (x, y): (u32, u32), (w, h): (u32, u32)) {
     }
 }
 
-/// Reads the number of a scanned page.
+/// Reads the number of a scanned page. It lies in the corner of the glass, or in the middle of a canvas that was padded.
 pub fn number_of(file: &Path) -> anyhow::Result<u32> {
     let page = image::open(file)?.into_luma8();
-    let mut number = 0;
-    for bit in 0..BITS {
+    let middle = (page.width().saturating_sub(WIDTH) / 2, page.height().saturating_sub(HEIGHT) / 2);
+    Ok(match number_at(&page, middle) {
+        0 => number_at(&page, (0, 0)),
+        number => number,
+    })
+}
+
+fn number_at(page: &GrayImage, (left, top): (u32, u32)) -> u32 {
+    (0..BITS).fold(0, |number, bit| {
         let (x, y) = corner(bit);
-        if page.get_pixel(x + CELL / 2, y + CELL / 2).0[0] < 128 {
-            number |= 1 << bit;
-        }
-    }
-    Ok(number)
+        let black = page.get_pixel(left + x + CELL / 2, top + y + CELL / 2).0[0] < 128;
+        number | u32::from(black) << bit
+    })
 }
 
 /// The numbered pages 1..=`count` as files.

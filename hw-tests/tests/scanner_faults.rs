@@ -123,3 +123,67 @@ fn settings_that_the_scanner_does_not_have_are_refused_with_what_it_has() {
     let said = scan(&scanner, &out, &["--dpi", "240"]);
     assert!(said.code == Some(2) && said.err.contains("one of 200, 300, 600"), "{}", said.err);
 }
+
+/// Faults before the first line: nothing is scanned, the reason is said, and the batch is done once it is gone.
+#[test]
+fn scanners_that_cannot_be_opened() {
+    for (flag, says) in [
+        ("busy", "the scanner is busy with another program"),
+        ("denied", "the user must be in the group scanner"),
+        ("unplugged", "SANE"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let scanner = scanner(&folder, |_| {});
+        let out = folder.path().join("out");
+        scanner.desk.set_flag(flag, true).unwrap();
+        let said = scan(&scanner, &out, &[]);
+        assert_eq!(said.code, Some(1), "{flag}: {} {}", said.out, said.err);
+        let both = format!("{} {}", said.out, said.err);
+        assert!(both.contains(says), "{flag}: {both}");
+        assert!(numbers(&out).is_empty(), "{flag}");
+        scanner.desk.set_flag(flag, false).unwrap();
+        let said = scan(&scanner, &out, &[]);
+        assert_eq!(said.code, Some(0), "{flag}: {} {}", said.out, said.err);
+        assert_eq!(numbers(&out), [1, 2, 3, 4], "{flag}");
+    }
+}
+
+#[test]
+fn both_sides_of_a_sheet_are_pages_of_their_own_in_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let scanner = scanner(&folder, |_| {});
+    let out = folder.path().join("out");
+    let said = scan(&scanner, &out, &["--source", "duplex"]);
+    assert_eq!(said.code, Some(0), "{} {}", said.out, said.err);
+    assert_eq!(numbers(&out), [1, 2, 3, 4]);
+}
+
+/// Two programs that number pages in one journal would give one number twice.
+#[test]
+fn a_second_program_on_the_same_journal_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    // Slow enough that the first is still at work when the second is.
+    let scanner = scanner(&folder, |s| s.ppm = 60.0);
+    let out = folder.path().join("out");
+    let first = feeder(4, &out);
+    let mut running = scanner
+        .command(hw_tests::process::artifact("platen-station").unwrap())
+        .args(&first)
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    hw_tests::process::wait("the first program's journal", || {
+        Ok(out.join(".platen/journal.db").exists().then_some(()))
+    })
+    .unwrap();
+    let said = scan(&scanner, &out, &[]);
+    assert!(
+        said.code != Some(0) && said.err.contains("another platen-station is running"),
+        "{} {}",
+        said.out,
+        said.err
+    );
+    assert!(running.wait().unwrap().success());
+    assert_eq!(numbers(&out), [1, 2, 3, 4]);
+}

@@ -1,6 +1,6 @@
 //! `platen-station page`: the page pipeline on image files.
 
-use crate::pages::{self, Image, View, deliver, encode};
+use crate::pages::{self, Image, View, deliver, encode, same::Signature};
 use anyhow::{Context, bail};
 use image::DynamicImage;
 use platen_protocol::uplink::ColourMode;
@@ -37,9 +37,9 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     if let Some(out) = &args.out {
         fs::create_dir_all(out).with_context(|| format!("--out {}: cannot be made", out.display()))?;
     }
-    let mut bad = 0;
+    let (mut bad, mut before) = (0, Vec::new());
     for file in &args.files {
-        match one(file, args) {
+        match one(file, args, &mut before) {
             Ok(line) => println!("{line}"),
             Err(e) => {
                 bad += 1;
@@ -53,7 +53,8 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn one(file: &Path, args: &Args) -> anyhow::Result<String> {
+/// `before` are the signatures of the files so far.
+fn one(file: &Path, args: &Args, before: &mut Vec<(String, Signature)>) -> anyhow::Result<String> {
     let page = read(file, args.dpi)?;
     let view = page.view();
     let began = Instant::now();
@@ -63,6 +64,9 @@ fn one(file: &Path, args: &Args) -> anyhow::Result<String> {
         write(&view, &findings, file, folder, args.quality)?;
     }
     let ms_total = began.elapsed().as_secs_f64() * 1e3;
+    let signature = pages::signature(&view, &findings);
+    let same = before.iter().find(|(_, earlier)| signature.is_same_sheet(earlier)).map(|(name, _)| name.clone());
+    before.push((file.display().to_string(), signature));
     let flags: Vec<_> = findings.flags.iter().map(|f| f.name()).collect();
     if args.json {
         return Ok(json!({
@@ -73,6 +77,7 @@ fn one(file: &Path, args: &Args) -> anyhow::Result<String> {
             "blank": findings.blank,
             "quad": corners(&findings.quad),
             "crop": corners(&findings.fit.kept),
+            "dup_of": same,
             "flags": flags,
             "ms": round(ms, 2),
             "ms_total": round(ms_total, 2),
@@ -82,10 +87,11 @@ fn one(file: &Path, args: &Args) -> anyhow::Result<String> {
     let done = if findings.applied == 0.0 { "left as it is" } else { "straightened" };
     let name = file.display();
     Ok(format!(
-        "{name}: {:+.2}° (confidence {:.2}), {done}, {} [{ms:.0} ms]",
+        "{name}: {:+.2}° (confidence {:.2}), {done}, {}{} [{ms:.0} ms]",
         findings.angle,
         findings.confidence,
         if flags.is_empty() { "no flags".into() } else { flags.join(", ") },
+        same.map_or(String::new(), |earlier| format!(", the same sheet as {earlier}")),
     ))
 }
 

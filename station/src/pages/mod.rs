@@ -15,19 +15,21 @@ pub(crate) mod ink;
 mod paper;
 pub(crate) mod preview;
 pub(crate) mod reduce;
+pub(crate) mod same;
 pub(crate) mod skew;
 mod strips;
 pub(crate) mod turn;
 
 use fit::Fit;
 pub(crate) use geometry::{BadPage, Image, View};
+use same::Signature;
 use serde::{Deserialize, Serialize};
 use skew::Skew;
 
 /// A page is turned only if the estimate is at least this sure; set from the generated pages, see docs/PERFORMANCE.md.
 const SURE: f64 = 0.35;
 /// Turning by less than this changes nothing that anyone can see, in degrees.
-const WORTH_TURNING: f64 = 0.03;
+const WORTH_TURNING: f64 = 0.05;
 
 /// What was found on a page.
 #[derive(Debug, Clone, PartialEq)]
@@ -80,6 +82,13 @@ impl Flag {
 
 /// Paper that lies askew by more than this is told to the operator, in degrees (the contract's limit, domain.md).
 const ASKEW: f64 = 3.0;
+
+/// What a page that was examined is recognised by.
+pub(crate) fn signature(page: &View<'_>, findings: &Findings) -> Signature {
+    let fine = reduce::to_dpi(page, skew::FINE_DPI);
+    let ink = ink::InkMap::new(&fine);
+    Signature::new(&fine, &ink.coarse, findings.angle)
+}
 
 /// How sure the edges of a blank sheet are of its angle.
 const EDGES_ALONE: f64 = 0.8;
