@@ -1,8 +1,8 @@
 //! Fitting the straightened sheet: the canvas it is delivered on, and what of the scan is lid and not sheet.
 //!
 //! A4 by padding; a larger sheet keeps its size and is reported. Nothing of a sheet is ever cut: what lies beyond its edges
-//! is looked at before it is painted over, and where anything like paper is found the scan stays as it is
-//! ([`nothing_is_cut`]).
+//! is looked at before it is painted over, and an edge beyond which anything like paper is found is none
+//! ([`cutting`]).
 
 use super::{
     geometry::{Grey, View},
@@ -41,11 +41,11 @@ pub(crate) struct Fit {
     pub(crate) larger_than_a4: bool,
 }
 
-/// Fits the sheet, turned by `degrees`. `lid` says whether what lies beyond the edges may be painted over.
-pub(crate) fn fit(page: &View<'_>, sheet: &Sheet, degrees: f64, lid: bool) -> Fit {
+/// Fits the sheet, turned by `degrees`.
+pub(crate) fn fit(page: &View<'_>, sheet: &Sheet, degrees: f64) -> Fit {
     let whole = Canvas::whole(page);
     let mm = f64::from(page.dpi) / 25.4;
-    let known = lid && sheet.seen.contains(&true);
+    let known = sheet.seen.contains(&true);
     let corners = if known { sheet.quad } else { frame(page) };
     // Corners as they lie when turned about the scan's middle.
     let (sin, cos) = degrees.to_radians().sin_cos();
@@ -85,36 +85,36 @@ fn frame(page: &View<'_>) -> [(f64, f64); 4] {
     [(0.0, 0.0), (w, 0.0), (w, h), (0.0, h)]
 }
 
-/// The proof that the edges cut nothing: beyond them, in the reduced picture of the scan, there is lid only.
-pub(crate) fn nothing_is_cut(small: &Grey, sheet: &Sheet, dpi: f64) -> bool {
+/// The proof that the edges cut nothing: which edges have more than lid beyond them, in the reduced picture of the scan.
+pub(crate) fn cutting(small: &Grey, sheet: &Sheet, dpi: f64) -> [bool; 4] {
     let scale = dpi / f64::from(small.dpi);
     let beyond = -(BAND_MM + 0.5) * dpi / 25.4;
     let limit = u32::from(ink::paper_level(small)) * DARK / 100;
-    let mut bright = 0;
+    let allowed = PAPER_MM2 * (f64::from(small.dpi) / 25.4).powi(2);
+    let mut bright = [0; 4];
     for y in 0..small.height {
         let row = small.row(y);
-        for (distance, gain) in
-            distances(&sheet.quad, &sheet.seen, (scale / 2.0, (y as f64 + 0.5) * scale), (scale, 0.0))
-        {
+        let (start, step) = ((scale / 2.0, (y as f64 + 0.5) * scale), (scale, 0.0));
+        for (i, distance, gain) in distances(&sheet.quad, &sheet.seen, start, step) {
             let outside = &row[below(distance, gain, beyond, row.len())];
-            bright += outside.iter().filter(|&&v| u32::from(v) > limit).count();
+            bright[i] += outside.iter().filter(|&&v| u32::from(v) > limit).count();
         }
     }
-    bright as f64 <= PAPER_MM2 * (f64::from(small.dpi) / 25.4).powi(2)
+    bright.map(|n| n as f64 > allowed)
 }
 
-/// For each seen edge, how far a place lies inside of it, and what that gains from one pixel of a row to the next.
+/// For each seen edge, its number, how far a place lies inside of it, and what that gains from one pixel of a row to the next.
 fn distances(
     quad: &[(f64, f64); 4],
     seen: &[bool; 4],
     start: (f64, f64),
     step: (f64, f64),
-) -> impl Iterator<Item = (f64, f64)> {
+) -> impl Iterator<Item = (usize, f64, f64)> {
     (0..4).filter(|&i| seen[i]).map(move |i| {
         let ((ax, ay), (bx, by)) = (quad[i], quad[(i + 1) % 4]);
         let (dx, dy) = (bx - ax, by - ay);
         let length = dx.hypot(dy).max(1e-9);
-        ((dx * (start.1 - ay) - dy * (start.0 - ax)) / length, (dx * step.1 - dy * step.0) / length)
+        (i, (dx * (start.1 - ay) - dy * (start.0 - ax)) / length, (dx * step.1 - dy * step.0) / length)
     })
 }
 
@@ -131,7 +131,7 @@ impl Lid {
         let pixels = row.as_chunks_mut::<BANDS>().0;
         let n = pixels.len();
         let limit = paper.iter().map(|&v| u32::from(v)).sum::<u32>() * DARK;
-        for (distance, gain) in distances(&self.quad, &self.seen, start, step) {
+        for (_, distance, gain) in distances(&self.quad, &self.seen, start, step) {
             pixels[below(distance, gain, -self.band, n)].fill(paper);
             for pixel in &mut pixels[below(distance, gain, 0.0, n)] {
                 if pixel.iter().map(|&v| u32::from(v)).sum::<u32>() * 100 < limit {
@@ -192,7 +192,7 @@ mod tests {
         #[test]
         fn the_lid_goes_and_the_sheet_stays(degrees in -12.0f64..12.0) {
             let (page, sheet) = scan(degrees);
-            let fit = fit(&page.view(), &sheet, degrees, true);
+            let fit = fit(&page.view(), &sheet, degrees);
             prop_assert_eq!((fit.canvas.width, fit.canvas.height), (827, 1_169));
             let out = turn::whole(&page.view(), &fit.canvas, [230; 3]);
             let dark = out.data.iter().filter(|&&v| v < 60).count();
@@ -214,7 +214,7 @@ mod tests {
             data: (0..700_000).map(|i| i as u8).collect(),
         };
         let sheet = Sheet { quad: [(0.0, 0.0); 4], seen: [false; 4], angle: None };
-        let fit = fit(&page.view(), &sheet, 0.0, true);
+        let fit = fit(&page.view(), &sheet, 0.0);
         let out = turn::whole(&page.view(), &fit.canvas, [255; 3]);
         assert_eq!((out.width, out.height), (827, 1_169));
         let (left, top) = (63, 84);
@@ -228,7 +228,7 @@ mod tests {
         let page =
             Image { mode: ColourMode::Grey, width: 1_300, height: 1_700, dpi: 100, data: vec![20; 1_300 * 1_700] };
         let quad = [(50.0, 50.0), (1_250.0, 50.0), (1_250.0, 1_650.0), (50.0, 1_650.0)];
-        let fit = fit(&page.view(), &Sheet { quad, seen: [true; 4], angle: Some(0.0) }, 0.0, true);
+        let fit = fit(&page.view(), &Sheet { quad, seen: [true; 4], angle: Some(0.0) }, 0.0);
         assert!(fit.larger_than_a4);
         assert_eq!((fit.canvas.width, fit.canvas.height), (1_200, 1_600));
     }
@@ -244,10 +244,10 @@ mod tests {
         for y in 100..600 {
             small.data[y * 600 + 100..y * 600 + 400].fill(230);
         }
-        assert!(nothing_is_cut(&small, &sheet, 300.0));
+        assert_eq!(cutting(&small, &sheet, 300.0), [false; 4]);
         for y in 700..730 {
             small.data[y * 600 + 450..y * 600 + 480].fill(230);
         }
-        assert!(!nothing_is_cut(&small, &sheet, 300.0));
+        assert_eq!(cutting(&small, &sheet, 300.0), [false, true, true, false]);
     }
 }

@@ -22,6 +22,7 @@ pub(crate) mod turn;
 
 use fit::Fit;
 pub(crate) use geometry::{BadPage, Image, View};
+use paper::Sheet;
 use same::Signature;
 use serde::{Deserialize, Serialize};
 use skew::Skew;
@@ -61,7 +62,7 @@ pub(crate) enum Flag {
     SkewUncertain,
     /// The page lay more askew than the contract's 3° before it was straightened.
     Askew,
-    /// Something like paper lies beyond the sheet's edges; nothing was painted over.
+    /// Something like paper lies beyond an edge of the sheet; nothing was painted over there.
     EdgesUncertain,
     /// The sheet is larger than A4.
     LargerThanA4,
@@ -97,7 +98,10 @@ const EDGES_ALONE: f64 = 0.8;
 pub(crate) fn examine(page: &View<'_>) -> Findings {
     let fine = reduce::to_dpi(page, skew::FINE_DPI);
     let ink = ink::InkMap::new(&fine);
-    let sheet = paper::find(&ink.grey, (page.width, page.height));
+    let edges = paper::edges(&ink.grey);
+    let within = |edges| Sheet::within(edges, &ink.grey, (page.width, page.height));
+    let cutting = fit::cutting(&ink.grey, &within(edges), f64::from(page.dpi));
+    let sheet = within(std::array::from_fn(|i| edges[i].filter(|_| !cutting[i])));
     let blank = blank::is_blank(&fine, &ink, &sheet, f64::from(page.dpi));
     let mut skew = skew::find(&fine, &ink, &sheet);
     if let (true, Some(edges)) = (blank, sheet.angle) {
@@ -111,9 +115,8 @@ pub(crate) fn examine(page: &View<'_>) -> Findings {
     flag(Flag::SkewUncertain, !sure && !blank);
     flag(Flag::Askew, sure && skew.angle.abs() > ASKEW);
     let applied = if sure && skew.angle.abs() >= WORTH_TURNING { skew.angle } else { 0.0 };
-    let lid = fit::nothing_is_cut(&ink.grey, &sheet, f64::from(page.dpi));
-    let fit = fit::fit(page, &sheet, applied, lid);
-    flag(Flag::EdgesUncertain, !lid);
+    let fit = fit::fit(page, &sheet, applied);
+    flag(Flag::EdgesUncertain, cutting.contains(&true));
     flag(Flag::LargerThanA4, fit.larger_than_a4);
     Findings {
         angle: skew.angle,

@@ -25,7 +25,7 @@ const LEAN: f32 = 0.31;
 
 /// An edge of the sheet: where it crosses each line of pixels.
 #[derive(Debug, Clone, Copy, PartialEq)]
-struct Edge {
+pub(super) struct Edge {
     at: f32,
     slope: f32,
     /// Lines of pixels that agree on it.
@@ -44,6 +44,25 @@ pub(crate) struct Sheet {
 }
 
 impl Sheet {
+    /// The sheet within these edges of the reduced picture `small` of a scan of `width` × `height` pixels.
+    pub(super) fn within(edges: [Option<Edge>; 4], small: &Grey, (width, height): (usize, usize)) -> Self {
+        let (w, h) = (small.width as f32, small.height as f32);
+        let border = |at| Edge { at, slope: 0.0, votes: 0 };
+        let [top, right, bottom, left] = edges;
+        let angle = agreed_angle(&[(top, 1.0), (bottom, 1.0), (left, -1.0), (right, -1.0)]);
+        let [top, bottom] = [top.unwrap_or(border(0.0)), bottom.unwrap_or(border(h))];
+        let [left, right] = [left.unwrap_or(border(0.0)), right.unwrap_or(border(w))];
+        let scale = (width as f64 / f64::from(w), height as f64 / f64::from(h));
+        let corner = |across: Edge, down: Edge| {
+            // y = a + b·x and x = c + d·y.
+            let y = f64::from(across.at + across.slope * down.at) / f64::from(1.0 - across.slope * down.slope);
+            let x = f64::from(down.at) + f64::from(down.slope) * y;
+            (x * scale.0, y * scale.1)
+        };
+        let quad = [corner(top, left), corner(top, right), corner(bottom, right), corner(bottom, left)];
+        Self { quad, seen: edges.map(|edge| edge.is_some()), angle }
+    }
+
     /// Whether a place, in pixels of the scan, lies on the sheet and at least `rim` pixels from its seen edges.
     pub(crate) fn holds(&self, (x, y): (f64, f64), rim: f64) -> bool {
         (0..4).all(|i| {
@@ -55,29 +74,11 @@ impl Sheet {
     }
 }
 
-/// Finds the sheet in a reduced picture of a scan of `width` × `height` pixels.
-pub(crate) fn find(small: &Grey, (width, height): (usize, usize)) -> Sheet {
+/// Finds the sheet's edges in a reduced picture: top, right, bottom, left.
+pub(super) fn edges(small: &Grey) -> [Option<Edge>; 4] {
     let turned = transposed(small);
     let level = i32::from(ink::paper_level(small));
-    let (w, h) = (small.width as f32, small.height as f32);
-    let left = edge(small, level, false);
-    let right = edge(small, level, true);
-    let top = edge(&turned, level, false);
-    let bottom = edge(&turned, level, true);
-    let seen = [top, right, bottom, left].map(|edge| edge.is_some());
-    let angle = agreed_angle(&[(top, 1.0), (bottom, 1.0), (left, -1.0), (right, -1.0)]);
-
-    let border = |at| Edge { at, slope: 0.0, votes: 0 };
-    let [top, bottom] = [top.unwrap_or(border(0.0)), bottom.unwrap_or(border(h))];
-    let [left, right] = [left.unwrap_or(border(0.0)), right.unwrap_or(border(w))];
-    let scale = (width as f64 / f64::from(w), height as f64 / f64::from(h));
-    let corner = |across: Edge, down: Edge| {
-        // y = a + b·x and x = c + d·y.
-        let y = f64::from(across.at + across.slope * down.at) / f64::from(1.0 - across.slope * down.slope);
-        let x = f64::from(down.at) + f64::from(down.slope) * y;
-        (x * scale.0, y * scale.1)
-    };
-    Sheet { quad: [corner(top, left), corner(top, right), corner(bottom, right), corner(bottom, left)], seen, angle }
+    [edge(&turned, level, false), edge(small, level, true), edge(&turned, level, true), edge(small, level, false)]
 }
 
 /// The angle that the longest edges agree on.
