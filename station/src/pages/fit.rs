@@ -20,6 +20,9 @@ const OVER_MM: f64 = 3.0;
 const BAND_MM: f64 = 1.0;
 /// Darker than this share of the paper is lid, within the band, in 1/100.
 const DARK: u32 = 85;
+/// What is so much brighter than the lid, in 1/100 and at least so many levels, is not lid.
+const UNEVEN: u32 = 40;
+const LEAST_UNEVEN: u32 = 30;
 /// So much that is bright beyond the edges is another sheet, or a part of this one, in mm².
 const PAPER_MM2: f64 = 20.0;
 
@@ -91,16 +94,28 @@ pub(crate) fn cutting(small: &Grey, sheet: &Sheet, dpi: f64) -> [bool; 4] {
     let beyond = -(BAND_MM + 0.5) * dpi / 25.4;
     let limit = u32::from(ink::paper_level(small)) * DARK / 100;
     let allowed = PAPER_MM2 * (f64::from(small.dpi) / 25.4).powi(2);
-    let mut bright = [0; 4];
+    let mut beyond_each = [[0u32; 256]; 4];
     for y in 0..small.height {
         let row = small.row(y);
         let (start, step) = ((scale / 2.0, (y as f64 + 0.5) * scale), (scale, 0.0));
         for (i, distance, gain) in distances(&sheet.quad, &sheet.seen, start, step) {
             let outside = &row[below(distance, gain, beyond, row.len())];
-            bright[i] += outside.iter().filter(|&&v| u32::from(v) > limit).count();
+            outside.iter().for_each(|&v| beyond_each[i][usize::from(v)] += 1);
         }
     }
-    bright.map(|n| n as f64 > allowed)
+    beyond_each.map(|levels| {
+        // A lid is even. A photograph that runs to the sheet's edge is as dark, but not even.
+        let all: u32 = levels.iter().sum();
+        let mut seen = 0;
+        let lid = levels.iter().position(|&n| {
+            seen += n;
+            seen * 2 > all
+        });
+        let lid = lid.unwrap_or(0) as u32;
+        let even = lid + (lid * UNEVEN / 100).max(LEAST_UNEVEN);
+        let other = levels.iter().zip(0u32..).filter(|&(_, v)| v > limit.min(even)).map(|(n, _)| n).sum::<u32>();
+        f64::from(other) > allowed
+    })
 }
 
 /// For each seen edge, its number, how far a place lies inside of it, and what that gains from one pixel of a row to the next.
@@ -249,5 +264,17 @@ mod tests {
             small.data[y * 600 + 450..y * 600 + 480].fill(230);
         }
         assert_eq!(cutting(&small, &sheet, 300.0), [false, true, true, false]);
+    }
+
+    /// Dark enough for a lid, but a picture: the left of the page is a photograph that runs to the edge of the paper.
+    #[test]
+    fn a_dark_photograph_at_the_edge_of_the_paper_is_not_a_lid() {
+        let mut small = Grey { width: 600, height: 800, dpi: 75.0, data: vec![230; 480_000] };
+        for (i, v) in small.data.iter_mut().enumerate().filter(|(i, _)| i % 600 < 150) {
+            *v = 20 + ((i % 600) / 10 * 37 + i / 6_000 * 53) as u8 % 100;
+        }
+        let quad = [(600.0, 0.0), (2_400.0, 0.0), (2_400.0, 3_200.0), (600.0, 3_200.0)];
+        let sheet = Sheet { quad, seen: [false, false, false, true], angle: None };
+        assert_eq!(cutting(&small, &sheet, 300.0), [false, false, false, true]);
     }
 }

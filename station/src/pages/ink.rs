@@ -60,16 +60,7 @@ impl InkMap {
 
     /// Ink weaker than this, beside so much stronger ink, shows through from the other side of the sheet.
     fn weak(&self) -> u8 {
-        let mut histogram = [0usize; MOST as usize + 1];
-        let sample = self.coarse.data.iter().step_by(3);
-        let few = sample.len() / 2_000;
-        sample.for_each(|&v| histogram[usize::from(v)] += 1);
-        let mut seen = 0;
-        let strong = histogram.iter().rposition(|&n| {
-            seen += n;
-            seen > few
-        });
-        (strong.unwrap_or(0) as f32 * SHOWS_THROUGH) as u8
+        (f32::from(reached_by(&self.coarse.data, 2_000)) * SHOWS_THROUGH) as u8
     }
 
     /// Share of the page that is inked, without what shows through.
@@ -208,16 +199,21 @@ fn background(grey: &Grey) -> Vec<bool> {
 
 /// The grey of the paper: what the brightest quarter of the picture reaches.
 pub(crate) fn paper_level(grey: &Grey) -> u8 {
+    reached_by(&grey.data, 4)
+}
+
+/// What the highest `share`-th part of a sample of the values reaches.
+fn reached_by(values: &[u8], share: usize) -> u8 {
     let mut histogram = [0usize; 256];
-    let sample = grey.data.iter().step_by(3);
-    let quarter = sample.len() / 4;
+    let sample = values.iter().step_by(3);
+    let part = sample.len() / share;
     sample.for_each(|&v| histogram[usize::from(v)] += 1);
     let mut seen = 0;
     let level = histogram.iter().rposition(|&n| {
         seen += n;
-        seen > quarter
+        seen > part
     });
-    level.unwrap_or(255) as u8
+    level.unwrap_or(0) as u8
 }
 
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]

@@ -84,7 +84,7 @@ impl Flag {
 /// Paper that lies askew by more than this is told to the operator, in degrees (the contract's limit, domain.md).
 const ASKEW: f64 = 3.0;
 
-/// What a page that was examined is recognised by.
+/// What a page that was examined is recognised by. Reduced anew: batches do not ask for it yet and shall not pay for it.
 pub(crate) fn signature(page: &View<'_>, findings: &Findings) -> Signature {
     let fine = reduce::to_dpi(page, skew::FINE_DPI);
     let ink = ink::InkMap::new(&fine);

@@ -27,7 +27,7 @@ const LEAST_INK: f32 = 0.000_5;
 /// What a page is recognised by.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Signature {
-    /// Hash of all pixels: equal only if the scanner delivered the very same picture twice.
+    /// Hash of the reduced picture: equal only if the scanner delivered the very same picture twice.
     pub(crate) exact: [u8; 32],
     width: usize,
     height: usize,
