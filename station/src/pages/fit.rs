@@ -20,6 +20,8 @@ const OVER_MM: f64 = 3.0;
 const BAND_MM: f64 = 1.0;
 /// Darker than this share of the paper is lid, within the band, in 1/100.
 const DARK: u32 = 85;
+/// A sheet that covers less of the scan may be a part of a larger dark one.
+const LEAST_SHARE: f64 = 0.35;
 /// What is so much brighter than the lid, in 1/100 and at least so many levels, is not lid.
 const UNEVEN: u32 = 40;
 const LEAST_UNEVEN: u32 = 30;
@@ -103,7 +105,14 @@ pub(crate) fn cutting(small: &Grey, sheet: &Sheet, dpi: f64) -> [bool; 4] {
             outside.iter().for_each(|&v| beyond_each[i][usize::from(v)] += 1);
         }
     }
-    beyond_each.map(|levels| {
+    // A white label on a dark cover looks like a small sheet on the lid.
+    let small_sheet = sheet.area() < LEAST_SHARE * (small.width as f64 * scale) * (small.height as f64 * scale);
+    let edges: [usize; 4] = std::array::from_fn(|i| i);
+    edges.map(|i| {
+        if small_sheet && sheet.seen[i] {
+            return true;
+        }
+        let levels = &beyond_each[i];
         // A lid is even. A photograph that runs to the sheet's edge is as dark, but not even.
         let all: u32 = levels.iter().sum();
         let mut seen = 0;
@@ -252,18 +261,25 @@ mod tests {
     fn a_second_sheet_beyond_the_edges_is_not_painted_over() {
         let mut small = Grey { width: 600, height: 800, dpi: 75.0, data: vec![10; 480_000] };
         let sheet = Sheet {
-            quad: [(400.0, 400.0), (1_600.0, 400.0), (1_600.0, 2_400.0), (400.0, 2_400.0)],
+            quad: [(400.0, 400.0), (1_800.0, 400.0), (1_800.0, 2_400.0), (400.0, 2_400.0)],
             seen: [true; 4],
             angle: None,
         };
         for y in 100..600 {
-            small.data[y * 600 + 100..y * 600 + 400].fill(230);
+            small.data[y * 600 + 100..y * 600 + 450].fill(230);
         }
         assert_eq!(cutting(&small, &sheet, 300.0), [false; 4]);
         for y in 700..730 {
-            small.data[y * 600 + 450..y * 600 + 480].fill(230);
+            small.data[y * 600 + 480..y * 600 + 510].fill(230);
         }
         assert_eq!(cutting(&small, &sheet, 300.0), [false, true, true, false]);
+    }
+
+    #[test]
+    fn a_white_label_on_a_dark_cover_is_not_a_sheet_on_the_lid() {
+        let small = Grey { width: 600, height: 800, dpi: 75.0, data: vec![10; 480_000] };
+        let quad = [(800.0, 800.0), (1_600.0, 800.0), (1_600.0, 1_400.0), (800.0, 1_400.0)];
+        assert_eq!(cutting(&small, &Sheet { quad, seen: [true; 4], angle: None }, 300.0), [true; 4]);
     }
 
     /// Dark enough for a lid, but a picture: the left of the page is a photograph that runs to the edge of the paper.

@@ -63,6 +63,12 @@ impl Sheet {
         Self { quad, seen: edges.map(|edge| edge.is_some()), angle }
     }
 
+    /// What the quad covers, in pixels of the scan (the shoelace formula).
+    pub(crate) fn area(&self) -> f64 {
+        let corner = |i: usize| self.quad[i % 4];
+        (0..4).map(|i| corner(i).0 * corner(i + 1).1 - corner(i + 1).0 * corner(i).1).sum::<f64>().abs() / 2.0
+    }
+
     /// Whether a place, in pixels of the scan, lies on the sheet and at least `rim` pixels from its seen edges.
     pub(crate) fn holds(&self, (x, y): (f64, f64), rim: f64) -> bool {
         (0..4).all(|i| {
