@@ -152,7 +152,9 @@ fn deliver_to(
     job: &Job,
     context: &Context,
 ) -> Result<(Findings, encode::Metadata, Delivered), KeepError> {
-    let findings = pages::examine(view);
+    // The worker reduces a page while it comes.
+    let fine = pages::adopted(job.raw.reduced(), view).unwrap_or_else(|| pages::reduced(view));
+    let findings = pages::examine(view, &fine);
     let metadata = metadata(job, context, steps(&findings));
     let delivered = deliver::deliver(view, &findings, context.quality, context.previews, &metadata)?;
     write_synced(file, |out| Ok(out.write_all(&delivered.file)?))?;

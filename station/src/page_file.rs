@@ -58,13 +58,14 @@ fn one(file: &Path, args: &Args, before: &mut Vec<(String, Signature)>) -> anyho
     let page = read(file, args.dpi)?;
     let view = page.view();
     let began = Instant::now();
-    let findings = pages::examine(&view);
+    let fine = pages::reduced(&view);
+    let findings = pages::examine(&view, &fine);
     let ms = began.elapsed().as_secs_f64() * 1e3;
     if let Some(folder) = &args.out {
         write(&view, &findings, file, folder, args.quality)?;
     }
     let ms_total = began.elapsed().as_secs_f64() * 1e3;
-    let signature = pages::signature(&view, &findings);
+    let signature = pages::signature(&fine, &findings);
     let same = before.iter().find(|(_, earlier)| signature.is_same_sheet(earlier)).map(|(name, _)| name.clone());
     before.push((file.display().to_string(), signature));
     let flags: Vec<_> = findings.flags.iter().map(|f| f.name()).collect();

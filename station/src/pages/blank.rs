@@ -16,6 +16,8 @@ const LEAST_STEP: f32 = 10.0;
 const MOST_STEP: f32 = 45.0;
 /// So many steep places make a patch writing.
 const ENOUGH: usize = 4;
+/// So many pairs of neighbours say enough about the grain.
+const SAMPLE: usize = 100_000;
 /// The rim of a sheet holds shadows and frayed paper, in mm.
 const RIM_MM: f64 = 3.0;
 /// Patches below this are dust, in mm².
@@ -48,7 +50,7 @@ pub(crate) fn is_blank(fine: &Grey, ink: &InkMap, sheet: &Sheet, dpi: f64) -> bo
 
 /// The mean step between neighbours; writing counts for little in it.
 fn grain(fine: &Grey) -> f32 {
-    let steps = fine.data.windows(2).step_by(3).map(|w| u32::from(w[0].abs_diff(w[1]).min(20)));
+    let steps = fine.data.windows(2).step_by(fine.data.len() / SAMPLE | 1).map(|w| u32::from(w[0].abs_diff(w[1]).min(20)));
     let n = steps.len().max(1);
     steps.sum::<u32>() as f32 / n as f32
 }

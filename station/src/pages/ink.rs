@@ -16,6 +16,8 @@ const CELL: usize = 6;
 const STREAK_SHARE: f32 = 0.7;
 /// The picture's rim, in pixels of the coarse picture, holds no writing.
 const RIM: usize = 2;
+/// So many pixels say enough about how bright a picture is.
+const SAMPLE: usize = 100_000;
 /// The threshold of a pixel that can hold no ink.
 const NEVER: i16 = i16::MIN / 2;
 
@@ -83,8 +85,8 @@ impl InkMap {
         for (y, out) in data.chunks_exact_mut(fine.width).enumerate() {
             let coarse = &self.below[(y / 2).min(self.coarse.height - 1) * w..][..w];
             if y % 2 == 0 {
-                for (pair, &b) in below.chunks_mut(2).zip(coarse) {
-                    pair.fill(b);
+                for (pair, &b) in below.as_chunks_mut::<2>().0.iter_mut().zip(coarse) {
+                    *pair = [b; 2];
                 }
             }
             darker(out, fine.row(y), &below);
@@ -205,7 +207,8 @@ pub(crate) fn paper_level(grey: &Grey) -> u8 {
 /// What the highest `share`-th part of a sample of the values reaches.
 fn reached_by(values: &[u8], share: usize) -> u8 {
     let mut histogram = [0usize; 256];
-    let sample = values.iter().step_by(3);
+    // An odd step: the sample must not stay in some columns of the picture.
+    let sample = values.iter().step_by(values.len() / SAMPLE | 1);
     let part = sample.len() / share;
     sample.for_each(|&v| histogram[usize::from(v)] += 1);
     let mut seen = 0;

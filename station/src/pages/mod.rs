@@ -11,18 +11,19 @@ pub(crate) mod deliver;
 pub(crate) mod encode;
 mod fit;
 pub(crate) mod geometry;
-pub(crate) mod ink;
+mod ink;
 mod paper;
 pub(crate) mod preview;
-pub(crate) mod reduce;
+mod reduce;
 pub(crate) mod same;
-pub(crate) mod skew;
+mod skew;
 mod strips;
 pub(crate) mod turn;
 
 use fit::Fit;
-pub(crate) use geometry::{BadPage, Image, View};
+pub(crate) use geometry::{BadPage, Grey, Image, View};
 use paper::Sheet;
+pub(crate) use reduce::{Arriving, adopted, reduced};
 use same::Signature;
 use serde::{Deserialize, Serialize};
 use skew::Skew;
@@ -84,26 +85,24 @@ impl Flag {
 /// Paper that lies askew by more than this is told to the operator, in degrees (the contract's limit, domain.md).
 const ASKEW: f64 = 3.0;
 
-/// What a page that was examined is recognised by. Reduced anew: batches do not ask for it yet and shall not pay for it.
-pub(crate) fn signature(page: &View<'_>, findings: &Findings) -> Signature {
-    let fine = reduce::to_dpi(page, skew::FINE_DPI);
-    let ink = ink::InkMap::new(&fine);
-    Signature::new(&fine, &ink.coarse, findings.angle)
+/// What a page that was examined is recognised by.
+pub(crate) fn signature(fine: &Grey, findings: &Findings) -> Signature {
+    let ink = ink::InkMap::new(fine);
+    Signature::new(fine, &ink.coarse, findings.angle)
 }
 
 /// How sure the edges of a blank sheet are of its angle.
 const EDGES_ALONE: f64 = 0.8;
 
-/// Looks at a page.
-pub(crate) fn examine(page: &View<'_>) -> Findings {
-    let fine = reduce::to_dpi(page, skew::FINE_DPI);
-    let ink = ink::InkMap::new(&fine);
+/// Looks at a page; `fine` is the page [`reduced`].
+pub(crate) fn examine(page: &View<'_>, fine: &Grey) -> Findings {
+    let ink = ink::InkMap::new(fine);
     let edges = paper::edges(&ink.grey);
     let within = |edges| Sheet::within(edges, &ink.grey, (page.width, page.height));
     let cutting = fit::cutting(&ink.grey, &within(edges), f64::from(page.dpi));
     let sheet = within(std::array::from_fn(|i| edges[i].filter(|_| !cutting[i])));
-    let blank = blank::is_blank(&fine, &ink, &sheet, f64::from(page.dpi));
-    let mut skew = skew::find(&fine, &ink, &sheet);
+    let blank = blank::is_blank(fine, &ink, &sheet, f64::from(page.dpi));
+    let mut skew = skew::find(fine, &ink, &sheet);
     if let (true, Some(edges)) = (blank, sheet.angle) {
         // A blank page lies as its sheet lies.
         skew = Skew { angle: edges, confidence: EDGES_ALONE };
@@ -126,6 +125,6 @@ pub(crate) fn examine(page: &View<'_>) -> Findings {
         flags,
         quad: sheet.quad,
         fit,
-        paper: paper::colour(page, ink::paper_level(&fine)),
+        paper: paper::colour(page, ink::paper_level(fine)),
     }
 }

@@ -13,9 +13,6 @@ use super::{
     strips::{Strips, energy, transposed},
 };
 
-/// The fine search works at this resolution, the coarse one at half of it.
-pub(crate) const FINE_DPI: u32 = 150;
-
 const COARSE_RANGE: f32 = 15.6;
 const COARSE_STEP: f32 = 0.2;
 const COARSE_STRIP: usize = 6;

@@ -58,16 +58,20 @@ pub(crate) fn strips<E>(
     };
     match page.mode {
         ColourMode::Colour => {
-            let mut turn = Turn::<3, 48>::new(page, canvas, paper);
+            if lies_flat::<32>(canvas) {
+                let mut turn = Turn::<3, 96, 96>::new(page, canvas, paper);
+                return turn.all(|data, rows| strip(data, page.mode, rows, &mut each));
+            }
+            let mut turn = Turn::<3, 96, 48>::new(page, canvas, paper);
             turn.all(|data, rows| strip(data, page.mode, rows, &mut each))
         }
         ColourMode::Grey => {
-            let mut turn = Turn::<1, 32>::new(page, canvas, [grey as u8]);
+            let mut turn = Turn::<1, 64, 32>::new(page, canvas, [grey as u8]);
             turn.all(|data, rows| strip(data, page.mode, rows, &mut each))
         }
         // Lineart stays lineart, on white paper.
         ColourMode::Lineart => {
-            let mut turn = Turn::<1, 32>::new(page, canvas, [255]);
+            let mut turn = Turn::<1, 64, 32>::new(page, canvas, [255]);
             let mut bits = vec![0; row_bytes(page.mode, canvas.width) * STRIP];
             turn.all(|data, rows| {
                 pack(data, canvas.width, &mut bits);
@@ -97,15 +101,20 @@ fn pack(grey: &[u8], width: usize, bits: &mut [u8]) {
     }
 }
 
-/// A page being turned: `BANDS` bytes a pixel, in blocks of `N` bytes.
-struct Turn<'a, const BANDS: usize, const N: usize> {
+/// Whether blocks of so many pixels descend by less than a pixel: they need few taps, and large blocks cost less.
+fn lies_flat<const PIXELS: usize>(canvas: &Canvas) -> bool {
+    PIXELS as f64 * canvas.degrees.to_radians().sin().abs() < 1.0
+}
+
+/// A page being turned: `BANDS` bytes a pixel, in blocks of `ACROSS` bytes along the rows and of `DOWN` down the columns.
+struct Turn<'a, const BANDS: usize, const ACROSS: usize, const DOWN: usize> {
     page: View<'a>,
     canvas: Canvas,
     paper: [u8; BANDS],
     sin: f64,
     cos: f64,
-    across: Weights<N>,
-    down: Weights<N>,
+    across: Weights<ACROSS>,
+    down: Weights<DOWN>,
     /// Bytes of a row between the passes and of the result: whole blocks.
     stride: usize,
     /// Rows between the passes, by their number in the scan modulo the ring's length.
@@ -116,11 +125,11 @@ struct Turn<'a, const BANDS: usize, const N: usize> {
     unpacked: Vec<u8>,
 }
 
-impl<'a, const BANDS: usize, const N: usize> Turn<'a, BANDS, N> {
+impl<'a, const BANDS: usize, const ACROSS: usize, const DOWN: usize> Turn<'a, BANDS, ACROSS, DOWN> {
     fn new(page: &View<'a>, canvas: &Canvas, paper: [u8; BANDS]) -> Self {
         let (sin, cos) = canvas.degrees.to_radians().sin_cos();
         let (across, down) = (Weights::new(BANDS, 1.0 / cos - 1.0), Weights::new(BANDS, sin));
-        let stride = (canvas.width * BANDS).next_multiple_of(N);
+        let stride = (canvas.width * BANDS).next_multiple_of(ACROSS.max(DOWN));
         let span = (stride / BANDS) as f64 * sin.abs() + STRIP as f64 * cos;
         // A power of two, so that a row is found with a mask.
         let ring_rows = (span as usize + down.taps + 3).next_power_of_two();
@@ -154,7 +163,7 @@ impl<'a, const BANDS: usize, const N: usize> Turn<'a, BANDS, N> {
                 self.next += 1;
             }
             for (y, out) in strip.chunks_exact_mut(self.stride).take(rows).enumerate() {
-                pass_down::<BANDS, N>(self, self.row_start(top + y), out);
+                pass_down(self, self.row_start(top + y), out);
                 if let Some(lid) = &self.canvas.lid {
                     lid.paint(out, self.place(0, top + y), (self.cos, self.sin), self.paper);
                 }
@@ -200,7 +209,7 @@ impl<'a, const BANDS: usize, const N: usize> Turn<'a, BANDS, N> {
         }
         let (dx, dy) = (0.5 - self.canvas.width as f64 / 2.0, y as f64 + 0.5 - self.canvas.centre.1);
         let start = self.canvas.centre.0 - 0.5 + dx / self.cos - dy * self.sin / self.cos;
-        pass_across::<BANDS, N>(out, row, &self.across, (start, 1.0 / self.cos), self.paper);
+        pass_across(out, row, &self.across, (start, 1.0 / self.cos), self.paper);
     }
 }
 
@@ -240,7 +249,11 @@ fn pass_across<const BANDS: usize, const N: usize>(
 
 /// One row of the result: each block reads its taps from rows of the ring.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
-fn pass_down<const BANDS: usize, const N: usize>(turn: &Turn<'_, BANDS, N>, start: f64, out: &mut [u8]) {
+fn pass_down<const BANDS: usize, const ACROSS: usize, const N: usize>(
+    turn: &Turn<'_, BANDS, ACROSS, N>,
+    start: f64,
+    out: &mut [u8],
+) {
     let (mut place, step) = (fixed(start), fixed(turn.sin * (N / BANDS) as f64));
     let (stride, mask) = (turn.stride, turn.ring_rows - 1);
     for (block, out) in out.as_chunks_mut::<N>().0.iter_mut().enumerate() {

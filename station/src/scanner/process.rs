@@ -84,13 +84,24 @@ impl Drop for Lease {
 #[derive(Debug, Clone)]
 pub(crate) struct RawPage {
     pub(crate) layout: Layout,
+    /// Bytes of the page itself.
+    len: usize,
     lease: Arc<Lease>,
 }
 
 impl RawPage {
     /// Rows of `layout.stride` bytes.
     pub(crate) fn bytes(&self) -> &[u8] {
-        self.lease.map.as_deref().unwrap_or_default()
+        self.mapped().0
+    }
+
+    /// The page reduced, as the worker made it while the rows came; see `pages::Arriving`.
+    pub(crate) fn reduced(&self) -> &[u8] {
+        self.mapped().1
+    }
+
+    fn mapped(&self) -> (&[u8], &[u8]) {
+        self.lease.map.as_deref().and_then(|map| map.split_at_checked(self.len)).unwrap_or_default()
     }
 }
 
@@ -170,20 +181,27 @@ impl Worker {
 
 /// Maps the page that the worker has finished in the leased slot.
 #[allow(unsafe_code)] // maps shared memory
-pub(crate) fn take_page(slots: &Slots, mut lease: Lease, layout: Layout, bytes: u64) -> Result<RawPage, Fault> {
+pub(crate) fn take_page(
+    slots: &Slots,
+    mut lease: Lease,
+    layout: Layout,
+    (bytes, reduced): (u64, u64),
+) -> Result<RawPage, Fault> {
     let file = &slots.files[lease.slot];
     let len = usize::try_from(bytes).unwrap_or(usize::MAX);
-    if layout.height as usize * layout.stride != len || file.metadata().map_or(0, |m| m.len()) < bytes {
-        return Err(Fault::Crashed { how: format!("it announced a page of {bytes} bytes that is not there") });
+    let all = bytes.saturating_add(reduced);
+    if layout.height as usize * layout.stride != len || file.metadata().map_or(0, |m| m.len()) < all {
+        return Err(Fault::Crashed { how: format!("it announced a page of {all} bytes that is not there") });
     }
-    if lease.map.as_ref().is_none_or(|map| map.len() != len) {
+    let all = usize::try_from(all).unwrap_or(usize::MAX);
+    if lease.map.as_ref().is_none_or(|map| map.len() != all) {
         // SAFETY: the worker writes to a slot only while it scans into it, and it is asked to do that only when the lease
         // has come back, after the last look at this mapping.
-        let map = unsafe { memmap2::MmapOptions::new().len(len).map(file) }
+        let map = unsafe { memmap2::MmapOptions::new().len(all).map(file) }
             .map_err(|e| Fault::Crashed { how: format!("its page cannot be read: {e}") })?;
         lease.map = Some(map);
     }
-    Ok(RawPage { layout, lease: Arc::new(lease) })
+    Ok(RawPage { layout, len, lease: Arc::new(lease) })
 }
 
 /// Lists the scanners, in a process of its own.

@@ -9,10 +9,11 @@ use super::{
 use std::time::Duration;
 use tokio::sync::mpsc;
 
-/// Pages that may wait between scanner and disk; when all are taken the scanner pauses. At 600 dpi a page of A4 in colour
-/// is 104 MB, and a small computer has no room for more.
+/// Pages that may be between scanner and disk; when all are taken the scanner pauses. One for each core, one that arrives
+/// and one that waits. At 600 dpi a page of A4 in colour is 104 MB, and a small computer has no room for more than three.
 fn slots(settings: &ScanSettings) -> usize {
-    if settings.dpi.get() > 300 { 3 } else { 6 }
+    let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
+    if settings.dpi.get() > 300 { 3 } else { (cores + 2).min(6) }
 }
 
 #[derive(Debug)]
@@ -163,7 +164,7 @@ impl Task {
                     // The screen may miss one; the pages may not.
                     let _ = self.events.try_send(Event::Progress { attempt, bytes, total: expected });
                 }
-                Reply::Page { layout, bytes } => return take_page(&self.slots, lease, layout, bytes),
+                Reply::Page { layout, bytes, reduced } => return take_page(&self.slots, lease, layout, (bytes, reduced)),
                 other => return Err(unexpected(&other)),
             }
         }

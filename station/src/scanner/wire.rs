@@ -41,10 +41,11 @@ pub(crate) enum Reply {
     Progress {
         bytes: u64,
     },
-    /// A whole page lies in the slot.
+    /// A whole page lies in the slot, and behind it so many bytes of the page reduced.
     Page {
         layout: Layout,
         bytes: u64,
+        reduced: u64,
     },
     Failed(Fault),
 }
