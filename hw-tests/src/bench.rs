@@ -22,7 +22,7 @@ pub struct Args {
     #[arg(long, default_value_t = 50)]
     pages: u32,
     /// Times each side runs; the median counts
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, default_value_t = 9, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
 }
 
@@ -43,24 +43,29 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     if !installed("scanimage") {
         bail!("scanimage is not installed: apt-get install sane-utils");
     }
-    let (mut theirs, mut ours) = (Vec::new(), Vec::new());
+    let mut rounds = Vec::new();
     for round in 0..args.rounds {
-        theirs.push(scanimage(&scanner, args.pages, &folder.join(format!("scanimage-{round}")))?);
-        ours.push(platen(&scanner, &supervisor, args.pages, round, &folder)?);
+        let theirs = scanimage(&scanner, args.pages, &folder.join(format!("scanimage-{round}")))?;
+        rounds.push((theirs, platen(&scanner, &supervisor, args.pages, round, &folder)?));
     }
-    // In turn and by the median: a neighbour on the host disturbs single runs of either side.
-    let (theirs, ours) = (median(theirs), median(ours));
+    // A neighbour on the host slows both sides of a round down: the ratio of each round counts, and of those the median.
+    let ratios = rounds.iter().map(|(theirs, ours)| theirs.as_secs_f64() / ours.as_secs_f64()).collect();
     let per_minute = |took: Duration| f64::from(args.pages) * 60.0 / took.as_secs_f64();
+    let (theirs, _, _) = spread(rounds.iter().map(|r| per_minute(r.0)).collect());
+    let (ours, _, _) = spread(rounds.iter().map(|r| per_minute(r.1)).collect());
+    let (ratio, least, most) = spread(ratios);
     println!("batch of {} A4 pages, 300 dpi, colour, scanner at full speed, median of {}:", args.pages, args.rounds);
-    println!("  scanimage --batch --format=jpeg      {:>7.0} pages/min", per_minute(theirs));
-    println!("  platen: deskew, lossless master, synced writes, journal, reports  {:>7.0} pages/min", per_minute(ours));
-    println!("  ratio                                {:>7.2}", theirs.as_secs_f64() / ours.as_secs_f64());
+    println!("  scanimage --batch --format=jpeg      {theirs:>7.0} pages/min");
+    println!("  platen: deskew, lossless master, synced writes, journal, reports  {ours:>7.0} pages/min");
+    println!("  ratio                                {ratio:>7.2} ({least:.2} to {most:.2})");
     Ok(())
 }
 
-fn median(mut runs: Vec<Duration>) -> Duration {
-    runs.sort();
-    runs.get(runs.len() / 2).copied().unwrap_or(Duration::MAX)
+/// Median, least and most.
+fn spread(mut values: Vec<f64>) -> (f64, f64, f64) {
+    values.sort_by(f64::total_cmp);
+    let at = |i: usize| values.get(i).copied().unwrap_or(f64::NAN);
+    (at(values.len() / 2), at(0), at(values.len().saturating_sub(1)))
 }
 
 fn scanimage(scanner: &VirtualScanner, pages: u32, out: &Path) -> anyhow::Result<Duration> {

@@ -27,6 +27,7 @@ pub(crate) const SOFTWARE: &str = concat!("Platen ", env!("CARGO_PKG_VERSION"));
 
 fn main() -> ExitCode {
     let filter = EnvFilter::try_from_env("PLATEN_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
+    keep_memory();
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     match cli::run(cli::Cli::parse()) {
         Ok(code) => ExitCode::from(u8::try_from(code).unwrap_or(1)),
@@ -34,5 +35,20 @@ fn main() -> ExitCode {
             eprintln!("platen-station: {error:#}");
             ExitCode::from(2)
         }
+    }
+}
+
+/// Page after page needs the same memory. glibc would give it back to the kernel each time and get it again zeroed, a
+/// fault for every 4 KiB: 3 % of a page's processor time.
+#[allow(unsafe_code)] // sets the allocator up
+fn keep_memory() {
+    /// The most that glibc allows.
+    #[cfg(target_env = "gnu")]
+    const KEPT: libc::c_int = 32 << 20;
+    // SAFETY: no other thread runs yet.
+    #[cfg(target_env = "gnu")]
+    unsafe {
+        libc::mallopt(libc::M_MMAP_THRESHOLD, KEPT);
+        libc::mallopt(libc::M_TRIM_THRESHOLD, KEPT);
     }
 }

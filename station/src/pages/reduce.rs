@@ -203,7 +203,10 @@ mod tests {
             }
             let arrived = arriving.finish();
             assert_eq!(arrived.data, small.data);
-            assert_eq!(adopted(&arrived.data, &view).map(|grey| (grey.width, grey.height)), Some((small.width, small.height)));
+            assert_eq!(
+                adopted(&arrived.data, &view).map(|grey| (grey.width, grey.height)),
+                Some((small.width, small.height))
+            );
             assert!(adopted(&arrived.data[1..], &view).is_none());
             assert_eq!((small.width, small.height), (width / factor, height / factor));
             for (i, &got) in small.data.iter().enumerate() {

@@ -9,11 +9,10 @@ use super::{
 use std::time::Duration;
 use tokio::sync::mpsc;
 
-/// Pages that may be between scanner and disk; when all are taken the scanner pauses. One for each core, one that arrives
-/// and one that waits. At 600 dpi a page of A4 in colour is 104 MB, and a small computer has no room for more than three.
+/// Pages that may wait between scanner and disk; when all are taken the scanner pauses. At 600 dpi a page of A4 in colour
+/// is 104 MB, and a small computer has no room for more.
 fn slots(settings: &ScanSettings) -> usize {
-    let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
-    if settings.dpi.get() > 300 { 3 } else { (cores + 2).min(6) }
+    if settings.dpi.get() > 300 { 3 } else { 6 }
 }
 
 #[derive(Debug)]
@@ -164,7 +163,9 @@ impl Task {
                     // The screen may miss one; the pages may not.
                     let _ = self.events.try_send(Event::Progress { attempt, bytes, total: expected });
                 }
-                Reply::Page { layout, bytes, reduced } => return take_page(&self.slots, lease, layout, (bytes, reduced)),
+                Reply::Page { layout, bytes, reduced } => {
+                    return take_page(&self.slots, lease, layout, (bytes, reduced));
+                }
                 other => return Err(unexpected(&other)),
             }
         }
