@@ -25,6 +25,9 @@ const LEAST_SHARE: f64 = 0.35;
 /// What is so much brighter than the lid, in 1/100 and at least so many levels, is not lid.
 const UNEVEN: u32 = 40;
 const LEAST_UNEVEN: u32 = 30;
+/// A streak is so much brighter than the lid so many pixels beside it.
+const RISE: u8 = 6;
+const BESIDE: usize = 3;
 /// So much that is bright beyond the edges is another sheet, or a part of this one, in mm².
 const PAPER_MM2: f64 = 20.0;
 
@@ -96,13 +99,17 @@ pub(crate) fn cutting(small: &Grey, sheet: &Sheet, dpi: f64) -> [bool; 4] {
     let beyond = -(BAND_MM + 0.5) * dpi / 25.4;
     let limit = u32::from(ink::paper_level(small)) * DARK / 100;
     let allowed = PAPER_MM2 * (f64::from(small.dpi) / 25.4).powi(2);
+    let outside = |y: usize| {
+        let (start, step) = ((scale / 2.0, (y as f64 + 0.5) * scale), (scale, 0.0));
+        distances(&sheet.quad, &sheet.seen, start, step)
+            .map(move |(i, distance, gain)| (i, below(distance, gain, beyond, small.width)))
+    };
+    let streak = streaks(small, |y| outside(y).map(|(_, range)| range));
     let mut beyond_each = [[0u32; 256]; 4];
     for y in 0..small.height {
-        let row = small.row(y);
-        let (start, step) = ((scale / 2.0, (y as f64 + 0.5) * scale), (scale, 0.0));
-        for (i, distance, gain) in distances(&sheet.quad, &sheet.seen, start, step) {
-            let outside = &row[below(distance, gain, beyond, row.len())];
-            outside.iter().for_each(|&v| beyond_each[i][usize::from(v)] += 1);
+        for (i, range) in outside(y) {
+            let places = small.row(y)[range.clone()].iter().zip(&streak[range]);
+            places.filter(|(_, streak)| !**streak).for_each(|(&v, _)| beyond_each[i][usize::from(v)] += 1);
         }
     }
     // A white label on a dark cover looks like a small sheet on the lid.
@@ -125,6 +132,19 @@ pub(crate) fn cutting(small: &Grey, sheet: &Sheet, dpi: f64) -> [bool; 4] {
         let other = levels.iter().zip(0u32..).filter(|&(_, v)| v > limit.min(even)).map(|(n, _)| n).sum::<u32>();
         f64::from(other) > allowed
     })
+}
+
+/// Columns that dust on the sensor has drawn down the whole lid: brighter than what lies on both sides.
+fn streaks<R: Iterator<Item = Range<usize>>>(small: &Grey, outside: impl Fn(usize) -> R) -> Vec<bool> {
+    let (mut rises, mut seen) = (vec![0u32; small.width], vec![0u32; small.width]);
+    for y in 0..small.height {
+        let row = small.row(y);
+        for x in outside(y).flatten().filter(|&x| x >= BESIDE && x + BESIDE < row.len()) {
+            seen[x] += 1;
+            rises[x] += u32::from(row[x] > row[x - BESIDE].max(row[x + BESIDE]).saturating_add(RISE));
+        }
+    }
+    rises.iter().zip(seen).map(|(&rises, seen)| rises * 2 > seen).collect()
 }
 
 /// For each seen edge, its number, how far a place lies inside of it, and what that gains from one pixel of a row to the next.
@@ -273,6 +293,24 @@ mod tests {
             small.data[y * 600 + 480..y * 600 + 510].fill(230);
         }
         assert_eq!(cutting(&small, &sheet, 300.0), [false, true, true, false]);
+    }
+
+    #[test]
+    fn a_streak_down_the_lid_is_neither_paper_nor_content() {
+        let mut small = Grey { width: 600, height: 800, dpi: 75.0, data: vec![10; 480_000] };
+        let sheet = Sheet {
+            quad: [(400.0, 400.0), (1_800.0, 400.0), (1_800.0, 2_400.0), (400.0, 2_400.0)],
+            seen: [true; 4],
+            angle: None,
+        };
+        for y in 100..600 {
+            small.data[y * 600 + 100..y * 600 + 450].fill(230);
+        }
+        for y in 0..800 {
+            small.data[y * 600 + 500..y * 600 + 503].fill(90);
+            small.data[y * 600 + 250] = 200;
+        }
+        assert_eq!(cutting(&small, &sheet, 300.0), [false; 4]);
     }
 
     #[test]
