@@ -5,7 +5,7 @@ export CARGO_TERM_COLOR ?= auto
 
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 # What the programs build and run with, and what the rig adds.
-BUILD_PACKAGES := gcc cmake make nasm
+BUILD_PACKAGES := gcc libc6-dev cmake make nasm
 RUN_PACKAGES := libsane1
 RIG_PACKAGES := sane-utils nut-server mosquitto-clients
 TEST_PACKAGES := $(RIG_PACKAGES) chromium chromium-driver python3 python3-paho-mqtt libimage-exiftool-perl libtiff-tools curl
