@@ -52,6 +52,7 @@ fn events() -> Vec<(&'static str, Event)> {
                 angle: -1.25,
                 applied: -1.25,
                 confidence: 0.97,
+                same_as: None,
                 flags: vec!["blank".into()],
                 interlock: Interlock::Certified,
                 took_ms: 6120,

@@ -8,11 +8,13 @@ mod picture;
 use crate::{
     batch::{
         BatchName, PageId, Plan,
+        known::Known,
         machine::{Guard, Input, Machine, Refused},
         store::Journal,
     },
     keep::{self, Context, KeepError, Made},
     outbox::mqtt::{Network, Wake},
+    pages::Signature,
     scanner::{Taken, process::RawPage, task},
     sensors::{
         board::{BoardEvent, BoardLink},
@@ -69,9 +71,9 @@ pub(crate) type Command = (Wish, oneshot::Sender<Result<(), No>>);
 #[derive(Debug)]
 pub(crate) enum Done {
     /// The page's files lie under temporary names.
-    Made(Result<Made, KeepError>),
-    /// They have their names.
-    Placed(Made, Result<(), KeepError>),
+    Made(Result<Box<Made>, KeepError>),
+    /// They have their names, and were compared with the pages before.
+    Placed(Box<Made>, Known, Result<(), KeepError>),
 }
 
 type Finished = mpsc::UnboundedReceiver<(u32, Done)>;
@@ -124,6 +126,8 @@ pub(crate) struct Agent {
     /// Passes by attempt, from their start to their end.
     passes: HashMap<u32, Pass>,
     made: HashMap<u32, Made>,
+    /// Away while a page is compared: one at a time is saved.
+    known: Known,
     results: mpsc::UnboundedSender<(u32, Done)>,
     taken: Option<Taken>,
     progress: Option<f64>,
@@ -157,6 +161,7 @@ impl Agent {
             network: Network::default(),
             passes: HashMap::new(),
             made: HashMap::new(),
+            known: Known::default(),
             results,
             taken: None,
             progress: None,
@@ -191,8 +196,8 @@ impl Agent {
                 Some(event) = inlets.board.recv() => self.board(event),
                 Some(power) = inlets.power.recv() => self.power(power),
                 Some((attempt, done)) = finished.recv() => match done {
-                    Done::Made(result) => self.made(attempt, result),
-                    Done::Placed(made, result) => self.placed(attempt, made, result),
+                    Done::Made(result) => self.made(attempt, result.map(|made| *made)),
+                    Done::Placed(made, known, result) => self.placed(attempt, *made, known, result),
                 },
                 Ok(()) = inlets.network.changed() => self.network = *inlets.network.borrow_and_update(),
                 () = sleep_until(due.into()) => self.machine.handle_timeout(Instant::now()),
@@ -262,7 +267,7 @@ impl Agent {
         if self.journal.is_complete(&plan.batch).map_err(|e| because(&e))? {
             return Err(No::Complete(plan.batch));
         }
-        let kept = block_in_place(|| -> Result<u32, No> {
+        let (kept, known) = block_in_place(|| -> Result<(u32, Known), No> {
             let context = &self.config.context;
             let kept = self.journal.open_batch(&plan, &context.operator, Timestamp::now()).map_err(|e| because(&e))?;
             let files = self.journal.files(&plan.batch).map_err(|e| because(&e))?;
@@ -280,8 +285,16 @@ impl Agent {
             if moved > 0 {
                 tracing::warn!(moved, to = %self.config.lost_found.display(), "files of pages that were never kept");
             }
-            Ok(kept)
+            let mut pages = Known::default();
+            for (page, bytes) in self.journal.signatures(&plan.batch).map_err(|e| because(&e))? {
+                match Signature::from_bytes(&bytes) {
+                    Ok(signature) => pages.add(page, signature),
+                    Err(error) => tracing::warn!(%error, number = page.number, "a page cannot be compared"),
+                }
+            }
+            Ok((kept, pages))
         })?;
+        self.known = known;
         self.config.context.plan = plan.clone();
         self.last_page = None;
         self.wake();

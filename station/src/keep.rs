@@ -8,7 +8,7 @@ use crate::{
     SOFTWARE,
     batch::{ArchivalCode, PageId, Plan, store::KeptPage},
     pages::{
-        self, BadPage, Findings, View,
+        self, BadPage, Findings, Flag, Signature, View,
         deliver::{self, Delivered},
         encode,
     },
@@ -80,6 +80,7 @@ pub(crate) struct Job {
 #[derive(Debug)]
 pub(crate) struct Made {
     pub(crate) kept: KeptPage,
+    pub(crate) signature: Signature,
     /// A JPEG for the screen, if there is one.
     pub(crate) preview: Option<Vec<u8>>,
     /// Temporary and final name of each file.
@@ -129,11 +130,11 @@ pub(crate) fn make(job: &Job, context: &Context) -> Result<Made, KeepError> {
         applied: round(findings.applied, 1e4),
         confidence: round(findings.confidence, 1e3),
         flags,
+        same_as: None,
         interlock: job.interlock,
         took_ms: u64::try_from(job.began.elapsed().as_millis()).unwrap_or(u64::MAX),
     };
     let record = json!({
-        "page": event,
         "scan": {
             "station": context.station, "device": context.device, "asked": context.settings, "taken": job.taken,
             "layout": layout, "scanned_at": job.scanned_at, "operator": context.operator, "software": SOFTWARE,
@@ -141,8 +142,18 @@ pub(crate) fn make(job: &Job, context: &Context) -> Result<Made, KeepError> {
         "certificate": job.certificate,
         "steps": metadata.steps,
     });
-    let kept = KeptPage { page: job.page, master, record, event };
-    Ok(Made { kept, preview, moves })
+    let signature = findings.signature;
+    let kept = KeptPage { page: job.page, master, record, event, signature: signature.to_bytes() };
+    Ok(Made { kept, signature, preview, moves })
+}
+
+impl Made {
+    /// An earlier page of the volume shows the same sheet.
+    pub(crate) fn shows_the_same_sheet_as(&mut self, number: u32) {
+        let event = &mut self.kept.event;
+        event.flags.push(Flag::SameSheet.name().into());
+        event.same_as = Some(number);
+    }
 }
 
 /// Looks at the page, straightens it and writes the delivered image.

@@ -65,9 +65,9 @@ fn one(file: &Path, args: &Args, before: &mut Vec<(String, Signature)>) -> anyho
         write(&view, &findings, file, folder, args.quality)?;
     }
     let ms_total = began.elapsed().as_secs_f64() * 1e3;
-    let signature = pages::signature(&fine, &findings);
-    let same = before.iter().find(|(_, earlier)| signature.is_same_sheet(earlier)).map(|(name, _)| name.clone());
-    before.push((file.display().to_string(), signature));
+    let same =
+        before.iter().find(|(_, earlier)| findings.signature.is_same_sheet(earlier)).map(|(name, _)| name.clone());
+    before.push((file.display().to_string(), findings.signature.clone()));
     let flags: Vec<_> = findings.flags.iter().map(|f| f.name()).collect();
     if args.json {
         return Ok(json!({

@@ -86,6 +86,8 @@ pub(crate) struct PageView {
     pub(crate) applied: f64,
     pub(crate) confidence: f64,
     pub(crate) flags: Vec<String>,
+    /// An earlier page that shows the same sheet.
+    pub(crate) same_as: Option<u32>,
     pub(crate) interlock: Interlock,
     pub(crate) file: String,
     pub(crate) at: String,

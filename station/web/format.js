@@ -41,9 +41,9 @@ export function took(ms) {
   return typeof ms === "number" ? t("took", { s: (ms / 1000).toFixed(1) }) : "";
 }
 
-const named = (group, value) => (has(`${group}.${value}`) ? t(`${group}.${value}`) : String(value ?? "?"));
+const named = (group, value, also) => (has(`${group}.${value}`) ? t(`${group}.${value}`, also) : String(value ?? "?"));
 
-export function flag(name) { return named("flag", name); }
+export function flag(name, page) { return named("flag", name, { same: page.same_as ?? "?" }); }
 
 const grade = (table, value) => table[value] ?? "unknown";
 

@@ -305,7 +305,7 @@ function last(page) {
   list("flags", page.flags ?? [], (name) => {
     const item = make("li");
     item.dataset.flag = name;
-    item.append(icon("warn"), make("span", "", flag(name)));
+    item.append(icon("warn"), make("span", "", flag(name, page)));
     return item;
   });
   say("last-time", clock(new Date(page.at)));

@@ -119,6 +119,9 @@ pub struct PageAccepted {
     pub confidence: f64,
     /// Findings, such as `blank`.
     pub flags: Vec<String>,
+    /// Image number of an earlier page of the volume that shows the same sheet, with the flag `same-sheet`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub same_as: Option<u32>,
     /// How the page was guarded.
     pub interlock: Interlock,
     /// From the scan's start to safe, in milliseconds.

@@ -4,6 +4,7 @@ use super::{Agent, Done, Note, Pass, cannot_keep};
 use crate::{
     batch::{
         PageId,
+        known::Known,
         machine::{Input, Output},
         sheet,
         store::StoreError,
@@ -89,21 +90,25 @@ impl Agent {
             let made = tokio::task::spawn_blocking(move || keep::make(&job, &context)).await;
             // A page that brings the pipeline down is a page that could not be kept, not a desk that hangs.
             let result = made.unwrap_or_else(|panic| Err(KeepError::Pipeline(panic.to_string())));
-            let _ = results.send((attempt, Done::Made(result)));
+            let _ = results.send((attempt, Done::Made(result.map(Box::new))));
         });
     }
 
     pub(super) fn save(&mut self, attempt: u32) {
-        let Some(made) = self.made.remove(&attempt) else { return };
-        let results = self.results.clone();
-        // Two folders are synced: the scanner need not wait for that.
+        let Some(mut made) = self.made.remove(&attempt) else { return };
+        let (results, known) = (self.results.clone(), std::mem::take(&mut self.known));
+        // Two folders are synced and the page is compared with those before it: the scanner need not wait for that.
         tokio::task::spawn_blocking(move || {
+            if let Some(number) = known.same_sheet(made.kept.page, &made.signature) {
+                made.shows_the_same_sheet_as(number);
+            }
             let placed = keep::place(&made);
-            let _ = results.send((attempt, Done::Placed(made, placed)));
+            let _ = results.send((attempt, Done::Placed(Box::new(made), known, placed)));
         });
     }
 
-    pub(super) fn placed(&mut self, attempt: u32, made: Made, placed: Result<(), KeepError>) {
+    pub(super) fn placed(&mut self, attempt: u32, made: Made, known: Known, placed: Result<(), KeepError>) {
+        self.known = known;
         let batch = self.config.context.plan.batch.clone();
         let now = Timestamp::now();
         let saved = placed
@@ -112,6 +117,7 @@ impl Agent {
         match saved {
             Ok(()) => {
                 self.passes.remove(&attempt);
+                self.known.add(made.kept.page, made.signature.clone());
                 self.show_page(attempt, made, now);
                 self.tell(Input::Saved { attempt });
             }
@@ -167,6 +173,7 @@ impl Agent {
             applied: event.applied,
             confidence: event.confidence,
             flags: event.flags.clone(),
+            same_as: event.same_as,
             interlock: event.interlock,
             file: event.file.clone(),
             at: now.to_string(),

@@ -26,7 +26,7 @@ pub(crate) enum StoreError {
     Entry(#[from] serde_json::Error),
 }
 
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 
 const SCHEMA: &str = "
     CREATE TABLE batch (
@@ -48,6 +48,8 @@ const SCHEMA: &str = "
         -- everything known of the page, as in its file
         record TEXT NOT NULL,
         kept_at TEXT NOT NULL,
+        -- what the sheet is recognised by; null in pages of version 1
+        signature BLOB,
         PRIMARY KEY (batch, volume, number)
     ) STRICT;
     CREATE TABLE void (
@@ -72,9 +74,11 @@ pub(crate) struct KeptPage {
     pub(crate) page: PageId,
     /// Below the output folder.
     pub(crate) master: String,
-    /// Everything known of the page.
+    /// Everything known of the page but the event.
     pub(crate) record: serde_json::Value,
     pub(crate) event: PageAccepted,
+    /// What the sheet is recognised by.
+    pub(crate) signature: Vec<u8>,
 }
 
 /// What the tracking sheet needs to know of a volume.
@@ -109,6 +113,12 @@ impl Journal {
             0i64 => {
                 let tx = db.transaction().map_err(sqlite)?;
                 tx.execute_batch(SCHEMA).map_err(sqlite)?;
+                tx.pragma_update(None, "user_version", VERSION).map_err(sqlite)?;
+                tx.commit().map_err(sqlite)?;
+            }
+            1 => {
+                let tx = db.transaction().map_err(sqlite)?;
+                tx.execute_batch("ALTER TABLE page ADD COLUMN signature BLOB").map_err(sqlite)?;
                 tx.pragma_update(None, "user_version", VERSION).map_err(sqlite)?;
                 tx.commit().map_err(sqlite)?;
             }
@@ -212,9 +222,11 @@ impl Journal {
             if number != last + 1 {
                 return Err(StoreError::Gap { volume, number, expected: last + 1 }.into());
             }
+            let mut record = kept.record.clone();
+            record["page"] = serde_json::to_value(&kept.event).map_err(StoreError::from)?;
             tx.execute(
-                "INSERT INTO page (batch, volume, number, file, master, sha256, record, kept_at)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                "INSERT INTO page (batch, volume, number, file, master, sha256, record, kept_at, signature)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
                 params![
                     id,
                     volume,
@@ -222,8 +234,9 @@ impl Journal {
                     kept.event.file,
                     kept.master,
                     kept.event.sha256,
-                    kept.record.to_string(),
-                    now.to_string()
+                    record.to_string(),
+                    now.to_string(),
+                    kept.signature
                 ],
             )?;
             say(tx, now, &Event::PageAccepted(kept.event.clone()))
@@ -306,6 +319,19 @@ impl Journal {
             db.prepare("SELECT file, master, sha256 FROM page JOIN batch ON batch.id = page.batch WHERE name = ?1 ORDER BY volume, number")?
                 .query_map([name], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
                 .collect()
+        })
+    }
+
+    /// What the sheets of a batch are recognised by, in the order of their pages.
+    pub(crate) fn signatures(&self, batch: &BatchName) -> Result<Vec<(PageId, Vec<u8>)>, StoreError> {
+        let name = batch.to_string();
+        self.read(|db| {
+            db.prepare(
+                "SELECT volume, number, signature FROM page JOIN batch ON batch.id = page.batch
+                 WHERE name = ?1 AND signature IS NOT NULL ORDER BY volume, number",
+            )?
+            .query_map([name], |row| Ok((PageId { volume: row.get(0)?, number: row.get(1)? }, row.get(2)?)))?
+            .collect()
         })
     }
 

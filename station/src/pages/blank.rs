@@ -51,7 +51,7 @@ pub(crate) fn is_blank(fine: &Grey, ink: &InkMap, sheet: &Sheet, dpi: f64) -> bo
 /// The mean step between neighbours; writing counts for little in it.
 fn grain(fine: &Grey) -> f32 {
     let steps =
-        fine.data.windows(2).step_by(fine.data.len() / SAMPLE | 1).map(|w| u32::from(w[0].abs_diff(w[1]).min(20)));
+        fine.data.windows(2).step_by((fine.data.len() / SAMPLE) | 1).map(|w| u32::from(w[0].abs_diff(w[1]).min(20)));
     let n = steps.len().max(1);
     steps.sum::<u32>() as f32 / n as f32
 }

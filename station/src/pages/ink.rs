@@ -65,6 +65,11 @@ impl InkMap {
         (f32::from(reached_by(&self.coarse.data, 2_000)) * SHOWS_THROUGH) as u8
     }
 
+    /// Whether a pixel of the coarse picture can hold no ink: lid, its shadow, a streak.
+    pub(crate) fn is_masked(&self, i: usize) -> bool {
+        self.below[i] == NEVER
+    }
+
     /// Share of the page that is inked, without what shows through.
     pub(crate) fn share(&self) -> f32 {
         let weak = self.weak().max(8);
@@ -208,7 +213,7 @@ pub(crate) fn paper_level(grey: &Grey) -> u8 {
 fn reached_by(values: &[u8], share: usize) -> u8 {
     let mut histogram = [0usize; 256];
     // An odd step: the sample must not stay in some columns of the picture.
-    let sample = values.iter().step_by(values.len() / SAMPLE | 1);
+    let sample = values.iter().step_by((values.len() / SAMPLE) | 1);
     let part = sample.len() / share;
     sample.for_each(|&v| histogram[usize::from(v)] += 1);
     let mut seen = 0;

@@ -24,7 +24,7 @@ use fit::Fit;
 pub(crate) use geometry::{BadPage, Grey, Image, View};
 use paper::Sheet;
 pub(crate) use reduce::{Arriving, adopted, reduced};
-use same::Signature;
+pub(crate) use same::Signature;
 use serde::{Deserialize, Serialize};
 use skew::Skew;
 
@@ -36,6 +36,8 @@ const WORTH_TURNING: f64 = 0.05;
 /// What was found on a page.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Findings {
+    /// What the page is recognised by.
+    pub(crate) signature: Signature,
     /// Degrees that straighten the page.
     pub(crate) angle: f64,
     /// 0 to 1.
@@ -67,6 +69,8 @@ pub(crate) enum Flag {
     EdgesUncertain,
     /// The sheet is larger than A4.
     LargerThanA4,
+    /// An earlier page shows the same sheet.
+    SameSheet,
 }
 
 impl Flag {
@@ -78,18 +82,13 @@ impl Flag {
             Self::Askew => "askew",
             Self::EdgesUncertain => "edges-uncertain",
             Self::LargerThanA4 => "larger-than-a4",
+            Self::SameSheet => "same-sheet",
         }
     }
 }
 
 /// Paper that lies askew by more than this is told to the operator, in degrees (the contract's limit, domain.md).
 const ASKEW: f64 = 3.0;
-
-/// What a page that was examined is recognised by.
-pub(crate) fn signature(fine: &Grey, findings: &Findings) -> Signature {
-    let ink = ink::InkMap::new(fine);
-    Signature::new(fine, &ink.coarse, findings.angle)
-}
 
 /// How sure the edges of a blank sheet are of its angle.
 const EDGES_ALONE: f64 = 0.8;
@@ -117,7 +116,11 @@ pub(crate) fn examine(page: &View<'_>, fine: &Grey) -> Findings {
     let fit = fit::fit(page, &sheet, applied);
     flag(Flag::EdgesUncertain, cutting.contains(&true));
     flag(Flag::LargerThanA4, fit.larger_than_a4);
+    // Corners in pixels of the ink.
+    let scale = f64::from(ink.coarse.dpi) / f64::from(page.dpi);
+    let corners = sheet.quad.map(|(x, y)| (x * scale, y * scale));
     Findings {
+        signature: Signature::new(fine, &ink.coarse, |i| ink.is_masked(i), skew.angle, &corners),
         angle: skew.angle,
         confidence: skew.confidence,
         applied,

@@ -1,0 +1,36 @@
+use super::{
+    Plan, Volume,
+    store::{Journal, StoreError},
+};
+use jiff::Timestamp;
+
+/// A journal as version 1 left it opens, keeps its pages, and is of the version of today.
+#[test]
+fn a_journal_of_the_version_before_is_carried_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("journal.db");
+    let volume = Volume { code: "1997-001".parse().unwrap(), title: "1997".into(), expected: 3 };
+    let plan = Plan { batch: "1/1-1-1".parse().unwrap(), volumes: vec![volume] };
+    {
+        let mut journal = Journal::open(&file).unwrap();
+        journal.open_batch(&plan, "li-na", Timestamp::UNIX_EPOCH).unwrap();
+    }
+    {
+        let db = rusqlite::Connection::open(&file).unwrap();
+        db.execute_batch("ALTER TABLE page DROP COLUMN signature; PRAGMA user_version = 1;").unwrap();
+        db.execute(
+            "INSERT INTO page (batch, volume, number, file, master, sha256, record, kept_at)
+             VALUES (1, 0, 1, 'a.jpg', 'a.tif', '', '{}', '')",
+            [],
+        )
+        .unwrap();
+    }
+    let journal = Journal::open(&file).unwrap();
+    assert_eq!(journal.kept(&plan.batch).unwrap(), 1);
+    assert_eq!(journal.signatures(&plan.batch).unwrap(), []);
+    drop(journal);
+    let db = rusqlite::Connection::open(&file).unwrap();
+    db.execute_batch("PRAGMA user_version = 99;").unwrap();
+    drop(db);
+    assert!(matches!(Journal::open(&file), Err(StoreError::Version { found: 99, .. })));
+}
