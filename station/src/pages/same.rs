@@ -12,8 +12,8 @@ mod tiles;
 pub(crate) use signature::Signature;
 use tiles::Blurred;
 
-/// Sheets may lie so far apart on the glass, in pixels of a thumbnail: 20 mm.
-const APART: isize = 15;
+/// Sheets may lie so far apart on the glass, in pixels of a thumbnail: 32 mm.
+const APART: isize = 24;
 /// Profiles of one sheet correlate at least so well; so many of the best places are tried.
 const PROFILES_ALIKE: f32 = 0.55;
 const TRIES: usize = 6;

@@ -6,20 +6,21 @@ use super::signature::{DPI, Signature, UNKNOWN};
 const TILE: usize = 6;
 /// Tiles that show the same correlate at least so well.
 const ALIKE: f32 = 0.7;
-/// So far a tile may lie from where it should, in pixels: paper is not flat, and angles are found to a few hundredths.
+/// So far a tile may lie from where its neighbourhood lies, in pixels.
 const NEAR: isize = 2;
-/// So many tiles first look further, and say by how much the sheets really lie apart.
-const ANCHORS: usize = 48;
+/// So many tiles first look further, and say by how much the sheets lie apart.
+const ANCHORS: usize = 120;
 const ANCHOR_REACH: isize = 4;
 /// A tile with less than this share of the ink of the strongest tenth of them is empty, in 1/100: faint rules are seen in
 /// one scan and not in the next.
-const FAINT: u32 = 10;
+const FAINT: u32 = 15;
 /// And so is one with less than a rule of a quarter of full ink.
 const LEAST_INK: u32 = 8_000;
 /// Fewer inked tiles than this cannot tell a sheet from another.
 const LEAST: usize = 12;
-/// Tiles that may differ inside of the sheet: dust and a tick of the pencil.
+/// Tiles that may differ inside of the sheet, and one more of so many: dust, a tick of the pencil, rules at a tile's edge.
 const MOST_INSIDE: usize = 2;
+const ONE_MORE: usize = 1_000;
 /// At the sheet's border torn paper, folded corners and shadows differ between scans: in so many mm, such a share.
 const BORDER_MM: f32 = 15.0;
 const MOST_AT_BORDER: f32 = 0.04;
@@ -47,6 +48,38 @@ struct Match {
 impl Match {
     fn correlation(self) -> f32 {
         self.both as f32 / (self.mine as f32 * self.theirs as f32).sqrt().max(1.0)
+    }
+}
+
+/// By how much two sheets lie apart, place by place: angles are found to a few hundredths, and paper is not flat.
+struct Shifts {
+    size: (usize, usize),
+    grid: [[(isize, isize); Self::SIDE]; Self::SIDE],
+}
+
+impl Shifts {
+    const SIDE: usize = 4;
+    /// Anchors whose median counts at a place.
+    const NEAREST: usize = 9;
+
+    /// From what was found at some places.
+    fn new(found: &[((usize, usize), (isize, isize))], size: (usize, usize)) -> Self {
+        let middle = |i: usize, length: usize| length * (2 * i + 1) / (2 * Self::SIDE);
+        let at = |x: usize, y: usize| {
+            let (x, y) = (middle(x, size.0), middle(y, size.1));
+            let mut near: Vec<_> = found.to_vec();
+            near.sort_by_key(|((ax, ay), _)| ax.abs_diff(x).pow(2) + ay.abs_diff(y).pow(2));
+            near.truncate(Self::NEAREST);
+            let (mut across, mut down): (Vec<_>, Vec<_>) = near.into_iter().map(|(_, by)| by).unzip();
+            let middle = across.len() / 2;
+            (*across.select_nth_unstable(middle).1, *down.select_nth_unstable(middle).1)
+        };
+        Self { size, grid: std::array::from_fn(|y| std::array::from_fn(|x| at(x, y))) }
+    }
+
+    fn near(&self, (x, y): (usize, usize)) -> (isize, isize) {
+        let cell = |at: usize, length: usize| (at * Self::SIDE / length.max(1)).min(Self::SIDE - 1);
+        self.grid[cell(y, self.size.1)][cell(x, self.size.0)]
     }
 }
 
@@ -79,9 +112,10 @@ impl Blurred {
         let (middle, tenth) = (energies.len() / 2, energies.len() - 1 - energies.len() / 10);
         let usual = *energies.select_nth_unstable(middle).1;
         let faint = (*energies.select_nth_unstable(tenth).1 / 100 * FAINT).max(LEAST_INK);
-        let Some(by) = self.anchored(other, about, usual) else { return false };
+        let Some(shifts) = self.anchored(other, about, usual) else { return false };
         let (mut inked, mut inside, mut at_border) = (0, 0, 0);
         for at in self.tiles() {
+            let by = shifts.near(at);
             let here = self.compare(other, at, by);
             if here.unknown || here.mine.max(here.theirs) <= faint {
                 continue;
@@ -92,7 +126,7 @@ impl Blurred {
             }
             if self.is_inner(at) {
                 inside += 1;
-                if inside > MOST_INSIDE {
+                if inside > MOST_INSIDE + energies.len() / ONE_MORE {
                     return false;
                 }
             } else {
@@ -102,19 +136,18 @@ impl Blurred {
         inked >= LEAST && at_border as f32 <= MOST_AT_BORDER * inked as f32
     }
 
-    /// By how much `other` lies apart, as the strongest tiles agree; none if most of them are not found there.
-    fn anchored(&self, other: &Self, about: (isize, isize), usual: u32) -> Option<(isize, isize)> {
+    /// By how much `other` lies apart, as the strongest tiles tell; none if most of them are not found there.
+    fn anchored(&self, other: &Self, about: (isize, isize), usual: u32) -> Option<Shifts> {
         let strong: Vec<_> = self.tiles().filter(|&at| self.energy(at) >= usual).collect();
         let step = strong.len().div_ceil(ANCHORS).max(1);
         let anchors = strong.iter().step_by(step);
         let count = anchors.len();
-        let found = anchors.map(|&at| self.search(other, at, about, ANCHOR_REACH));
-        let (mut across, mut down): (Vec<_>, Vec<_>) = found.filter(|(c, _)| *c >= ALIKE).map(|(_, by)| by).unzip();
-        if across.is_empty() || across.len() * 2 < count {
-            return None;
-        }
-        let middle = across.len() / 2;
-        Some((*across.select_nth_unstable(middle).1, *down.select_nth_unstable(middle).1))
+        let found: Vec<_> = anchors
+            .map(|&at| (at, self.search(other, at, about, ANCHOR_REACH)))
+            .filter(|(_, (alike, _))| *alike >= ALIKE)
+            .map(|(at, (_, by))| (at, by))
+            .collect();
+        (!found.is_empty() && found.len() * 2 >= count).then(|| Shifts::new(&found, (self.width, self.height)))
     }
 
     fn tiles(&self) -> impl Iterator<Item = (usize, usize)> + use<> {
