@@ -8,6 +8,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 BUILD_PACKAGES := gcc libc6-dev cmake make nasm
 RUN_PACKAGES := libsane1
 RIG_PACKAGES := sane-utils nut-server mosquitto-clients
+PEER_PACKAGES := libleptonica-dev imagemagick
 TEST_PACKAGES := $(RIG_PACKAGES) chromium chromium-driver python3 python3-paho-mqtt libimage-exiftool-perl libtiff-tools curl
 
 # Installs what is missing, and asks for nothing when nothing is.
@@ -45,7 +46,7 @@ test: lint
 	cargo test --locked --workspace
 
 bench:
-	$(call install,$(BUILD_PACKAGES) $(RUN_PACKAGES) $(RIG_PACKAGES))
+	$(call install,$(BUILD_PACKAGES) $(RUN_PACKAGES) $(RIG_PACKAGES) $(PEER_PACKAGES))
 	cargo build --release --locked -p platen-station -p platen-supervisor -p hw-tests
 	target/release/hw-tests bench
 

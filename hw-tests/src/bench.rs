@@ -1,5 +1,7 @@
 //! `make bench`: ratios against peers and floors, each measured in the same run. A benchmark is not a test.
 
+mod peers;
+
 use crate::{
     pages::samples,
     process::{artifact, installed},
@@ -27,10 +29,16 @@ pub struct Args {
 }
 
 /// Runs everything.
-#[allow(clippy::print_stdout)] // its output is what the user asked for
 pub fn run(args: &Args) -> anyhow::Result<()> {
     let folder = tempfile::Builder::new().prefix("platen-bench-").tempdir_in(".")?;
     let folder = std::path::absolute(folder.path())?;
+    peers::run(&folder)?;
+    batch(args, &folder)
+}
+
+/// A batch from the feeder, against `scanimage`.
+#[allow(clippy::print_stdout)] // its output is what the user asked for
+fn batch(args: &Args, folder: &Path) -> anyhow::Result<()> {
     let colour = folder.join("pages");
     fs::create_dir_all(&colour)?;
     // A4 at 300 dpi in colour, exactly: nothing has to be scaled by the scanner.
@@ -46,7 +54,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let mut rounds = Vec::new();
     for round in 0..args.rounds {
         let theirs = scanimage(&scanner, args.pages, &folder.join(format!("scanimage-{round}")))?;
-        rounds.push((theirs, platen(&scanner, &supervisor, args.pages, round, &folder)?));
+        rounds.push((theirs, platen(&scanner, &supervisor, args.pages, round, folder)?));
     }
     // A neighbour on the host slows both sides of a round down: the ratio of each round counts, and of those the median.
     let ratios = rounds.iter().map(|(theirs, ours)| theirs.as_secs_f64() / ours.as_secs_f64()).collect();

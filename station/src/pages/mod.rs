@@ -18,6 +18,8 @@ mod reduce;
 pub(crate) mod same;
 mod skew;
 mod strips;
+#[cfg(test)]
+mod tests;
 pub(crate) mod turn;
 
 use fit::Fit;

@@ -1,0 +1,76 @@
+//! The pipeline as a whole on pages that nobody would scan: whatever comes, it answers, and loses nothing.
+
+use super::{Arriving, Image, View, adopted, deliver, encode::Metadata, examine, geometry::row_bytes, reduced};
+use platen_protocol::uplink::ColourMode;
+use proptest::prelude::*;
+
+const MODES: [ColourMode; 3] = [ColourMode::Lineart, ColourMode::Grey, ColourMode::Colour];
+
+/// Bytes of a page: flat, noise, stripes, or a bright sheet on something dark.
+fn pixels(kind: u8, seed: u32, row: usize, height: usize) -> Vec<u8> {
+    let mut state = seed | 1;
+    let mut noise = move || {
+        state ^= state << 13;
+        state ^= state >> 17;
+        state ^= state << 5;
+        state as u8
+    };
+    let at = |i: usize| (i % row, i / row);
+    (0..row * height)
+        .map(|i| match (kind, at(i)) {
+            (0, _) => seed as u8,
+            (1, _) => noise(),
+            (2, (x, y)) => ((x * 3 + y * 7) / 5 * 40) as u8,
+            (_, (x, y)) if x > row / 5 && x < row * 4 / 5 && y > height / 6 && y < height * 5 / 6 => 200 + noise() % 40,
+            _ => 8 + noise() % 4,
+        })
+        .collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+    #[test]
+    fn any_page_is_answered_and_delivered_whole(
+        mode in 0usize..3, kind in 0u8..4, seed: u32, width in 1usize..260, height in 1usize..260,
+        padding in 0usize..9, dpi in prop::sample::select(vec![50u32, 72, 150, 200]),
+    ) {
+        let mode = MODES[mode];
+        let stride = row_bytes(mode, width) + padding;
+        let data = pixels(kind, seed, stride, height);
+        let view = View::new(mode, (width, height), stride, dpi, &data).unwrap();
+        let fine = reduced(&view);
+        let mut arriving = Arriving::new(mode, width, stride, dpi);
+        arriving.rows(&data, height);
+        if let Some(arrived) = adopted(&arriving.finish().data, &view) {
+            prop_assert_eq!(&arrived.data, &fine.data);
+        }
+        let findings = examine(&view, &fine);
+        prop_assert!(findings.angle.is_finite() && (0.0..=1.0).contains(&findings.confidence));
+        prop_assert!(findings.quad.iter().chain(&findings.fit.kept).all(|(x, y)| x.is_finite() && y.is_finite()));
+        prop_assert!(findings.signature.is_same_sheet(&findings.signature));
+        let metadata = Metadata { time: String::new(), software: String::new(), operator: String::new(), facts: vec![], steps: vec![] };
+        let made = deliver::deliver(&view, &findings, 75, true, &metadata).unwrap();
+        let decoded = image::load_from_memory(&made.file).unwrap();
+        prop_assert_eq!((decoded.width() as usize, decoded.height() as usize), (made.width, made.height));
+    }
+
+    /// Bytes that are no page are refused with a reason, never read beyond their end.
+    #[test]
+    fn what_is_no_page_is_refused(
+        mode in 0usize..3, width in 0usize..70_000, height in 0usize..70_000, stride in 0usize..300_000, dpi in 0u32..5_000,
+        len in 0usize..5_000,
+    ) {
+        let data = vec![0; len];
+        match View::new(MODES[mode], (width, height), stride, dpi, &data) {
+            Ok(page) => prop_assert_eq!(page.row(height - 1).len(), row_bytes(MODES[mode], width)),
+            Err(why) => prop_assert!(why.to_string().chars().any(|c| c.is_ascii_digit()), "{why}"),
+        }
+    }
+}
+
+/// A picture that owns its pixels is a page too.
+#[test]
+fn an_image_is_its_own_view() {
+    let page = Image { mode: ColourMode::Grey, width: 3, height: 2, dpi: 300, data: vec![1, 2, 3, 4, 5, 6] };
+    assert_eq!(page.view().row(1), [4, 5, 6]);
+}
