@@ -74,6 +74,11 @@ impl Arriving {
                     lumas_of_pairs(&mut self.sums, &mut self.lumas, row(0), row(1));
                     mean_of_pairs(&mut self.small.data[from..], &self.lumas);
                 }
+                (ColourMode::Grey, 2) => {
+                    let from = self.small.data.len();
+                    self.small.data.resize(from + self.small.width, 0);
+                    mean_of_fours(&mut self.small.data[from..], row(0), row(1));
+                }
                 _ => {
                     // Columns are summed first, over bytes as they lie: the compiler makes vectors of that.
                     self.sums.fill(0);

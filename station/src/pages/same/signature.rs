@@ -2,8 +2,8 @@
 
 use crate::pages::geometry::Grey;
 use flate2::{Compression, read::DeflateDecoder, write::DeflateEncoder};
-use sha2::{Digest, Sha256};
 use std::io::{self, Read, Write};
+use xxhash_rust::xxh3::xxh3_128;
 
 /// Pixels of a signature, per inch: fine enough to tell one character from another.
 pub(super) const DPI: f32 = 37.5;
@@ -15,10 +15,12 @@ pub(super) const UNKNOWN: u8 = 15;
 /// Punch holes are solid, round, so wide, and so near to a side of the sheet, in mm.
 const HOLE_MM: std::ops::RangeInclusive<f32> = 3.5..=7.5;
 const HOLE_FROM_SIDE_MM: f32 = 25.0;
+/// Fixed point of places.
+const POINT: u32 = 16;
 /// Version of the stored form.
 const VERSION: u8 = 1;
 /// Version, hash, width, height and the sheet's sides.
-const HEAD: usize = 1 + 32 + 6 * 2;
+const HEAD: usize = 1 + 16 + 6 * 2;
 
 /// Why bytes are no signature.
 #[derive(Debug, thiserror::Error)]
@@ -35,7 +37,7 @@ pub(crate) enum BadSignature {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Signature {
     /// Hash of the reduced picture: equal only if the scanner delivered the very same picture twice.
-    pub(super) exact: [u8; 32],
+    pub(super) exact: u128,
     pub(super) width: usize,
     pub(super) height: usize,
     /// Left, top, right and bottom of the straightened sheet.
@@ -56,20 +58,24 @@ impl Signature {
         degrees: f64,
         quad: &[(f64, f64); 4],
     ) -> Self {
-        let exact = Sha256::digest(&fine.data).into();
+        let exact = xxh3_128(&fine.data);
         let scale = f64::from(ink.dpi) / f64::from(DPI);
         let (width, height) = ((ink.width as f64 / scale) as usize + 1, (ink.height as f64 / scale) as usize + 1);
         let (sin, cos) = degrees.to_radians().sin_cos();
         let (cx, cy) = (ink.width as f64 / 2.0, ink.height as f64 / 2.0);
-        let mut levels = vec![0; width * height];
+        let mut levels = vec![UNKNOWN; width * height];
         for (v, row) in levels.chunks_exact_mut(width).enumerate() {
-            for (u, out) in row.iter_mut().enumerate() {
-                let (dx, dy) = ((u as f64 + 0.5) * scale - cx, (v as f64 + 0.5) * scale - cy);
-                let place = (cx + dx * cos - dy * sin, cy + dx * sin + dy * cos);
-                *out = match around(ink, &masked, place) {
-                    Some(ink) => ((ink + LEVEL / 2) / LEVEL).min(MOST),
-                    None => UNKNOWN,
-                };
+            let (dx, dy) = (0.5 * scale - cx, (v as f64 + 0.5) * scale - cy);
+            // The upper left of the four pixels around each place.
+            let mut x = fixed(cx + dx * cos - dy * sin - 0.5);
+            let mut y = fixed(cy + dx * sin + dy * cos - 0.5);
+            for out in row {
+                if let (Ok(col), Ok(row)) = (usize::try_from(x >> POINT), usize::try_from(y >> POINT))
+                    && let Some(ink) = mean_of_four(ink, &masked, col, row)
+                {
+                    *out = ((ink + LEVEL / 2) / LEVEL).min(MOST);
+                }
+                (x, y) = (x + fixed(scale * cos), y + fixed(scale * sin));
             }
         }
         let [tl, tr, br, bl] = quad.map(|(x, y)| {
@@ -87,7 +93,7 @@ impl Signature {
         Self::of(exact, (width, height), sides, pack(&levels))
     }
 
-    fn of(exact: [u8; 32], (width, height): (usize, usize), sides: [u16; 4], packed: Vec<u8>) -> Self {
+    fn of(exact: u128, (width, height): (usize, usize), sides: [u16; 4], packed: Vec<u8>) -> Self {
         let mut signature = Self { exact, width, height, sides, packed, profiles: (Vec::new(), Vec::new()) };
         let small = signature.thumbnail();
         let rows = small.ink.chunks_exact(small.width).map(|row| row.iter().map(|&v| f32::from(v)).sum()).collect();
@@ -124,7 +130,7 @@ impl Signature {
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(HEAD + self.packed.len() / 4);
         bytes.push(VERSION);
-        bytes.extend_from_slice(&self.exact);
+        bytes.extend_from_slice(&self.exact.to_le_bytes());
         for number in [self.width as u16, self.height as u16].into_iter().chain(self.sides) {
             bytes.extend_from_slice(&number.to_le_bytes());
         }
@@ -141,10 +147,10 @@ impl Signature {
             return Err(BadSignature::Version(version));
         }
         let (head, ink) = bytes.split_at_checked(HEAD).ok_or(short)?;
-        let mut exact = [0; 32];
-        exact.copy_from_slice(&head[1..33]);
+        let mut exact = [0; 16];
+        exact.copy_from_slice(&head[1..17]);
         let mut numbers = [0u16; 6];
-        for (number, bytes) in numbers.iter_mut().zip(head[33..].as_chunks::<2>().0) {
+        for (number, bytes) in numbers.iter_mut().zip(head[17..].as_chunks::<2>().0) {
             *number = u16::from_le_bytes(*bytes);
         }
         let [width, height, sides @ ..] = numbers;
@@ -153,7 +159,7 @@ impl Signature {
         let read = DeflateDecoder::new(ink).take(size as u64 + 1).read_to_end(&mut packed);
         let whole = read.and_then(|n| if n == size { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) });
         whole.map_err(|source| BadSignature::Ink { width, height, source })?;
-        Ok(Self::of(exact, (usize::from(width), usize::from(height)), sides, packed))
+        Ok(Self::of(u128::from_le_bytes(exact), (usize::from(width), usize::from(height)), sides, packed))
     }
 }
 
@@ -209,13 +215,17 @@ fn centred(mut profile: Vec<f32>) -> Vec<f32> {
     profile
 }
 
-/// The mean of the four pixels around a place, if all are known.
-fn around(ink: &Grey, masked: impl Fn(usize) -> bool, (x, y): (f64, f64)) -> Option<u8> {
-    let (col, row) = ((x - 0.5).floor(), (y - 0.5).floor());
-    if col < 0.0 || row < 0.0 || col as usize + 1 >= ink.width || row as usize + 1 >= ink.height {
+fn fixed(place: f64) -> i64 {
+    (place * f64::from(1 << POINT)).round() as i64
+}
+
+/// The mean of four pixels, if all are known.
+#[inline(always)]
+fn mean_of_four(ink: &Grey, masked: impl Fn(usize) -> bool, col: usize, row: usize) -> Option<u8> {
+    if col + 1 >= ink.width || row + 1 >= ink.height {
         return None;
     }
-    let at = row as usize * ink.width + col as usize;
+    let at = row * ink.width + col;
     let four = [at, at + 1, at + ink.width, at + ink.width + 1];
     let sum: u16 = four.iter().map(|&i| u16::from(ink.data[i])).sum();
     (!four.into_iter().any(masked)).then_some((sum / 4) as u8)
