@@ -47,11 +47,15 @@ async fn scanner(config: &Config) -> Check {
         return Ok(Some(device.clone()));
     }
     let names: Vec<_> = found.into_iter().map(|d| d.name).collect();
-    Err(format!("SANE does not list {device:?}; it lists: {}. Switch it on and check its cable", names.join(", ")))
+    let names = if names.is_empty() { "none".into() } else { names.join(", ") };
+    Err(format!("SANE does not list {device:?}. Switch it on and check its cable; scanners it lists: {names}"))
 }
 
 async fn board(config: &Config) -> Check {
     let Some(path) = &config.sensors.board else { return Ok(None) };
+    if !std::path::Path::new(path).exists() {
+        return Err(format!("{path} does not exist; is the board plugged in?"));
+    }
     let (events, mut inbox) = mpsc::channel(64);
     let _link = board::spawn(path.clone(), events);
     let answer = timeout(PATIENCE, async {

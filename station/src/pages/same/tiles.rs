@@ -2,6 +2,11 @@
 
 use super::signature::{DPI, Signature, UNKNOWN};
 
+/// Column and row.
+type Place = (usize, usize);
+/// Across and down, in pixels.
+type Shift = (isize, isize);
+
 /// Side of a tile in pixels: 4 mm.
 const TILE: usize = 6;
 /// Tiles that show the same correlate at least so well.
@@ -53,8 +58,8 @@ impl Match {
 
 /// By how much two sheets lie apart, place by place: angles are found to a few hundredths, and paper is not flat.
 struct Shifts {
-    size: (usize, usize),
-    grid: [[(isize, isize); Self::SIDE]; Self::SIDE],
+    size: Place,
+    grid: [[Shift; Self::SIDE]; Self::SIDE],
 }
 
 impl Shifts {
@@ -63,7 +68,7 @@ impl Shifts {
     const NEAREST: usize = 9;
 
     /// From what was found at some places.
-    fn new(found: &[((usize, usize), (isize, isize))], size: (usize, usize)) -> Self {
+    fn new(found: &[(Place, Shift)], size: Place) -> Self {
         let middle = |i: usize, length: usize| length * (2 * i + 1) / (2 * Self::SIDE);
         let at = |x: usize, y: usize| {
             let (x, y) = (middle(x, size.0), middle(y, size.1));
@@ -77,7 +82,7 @@ impl Shifts {
         Self { size, grid: std::array::from_fn(|y| std::array::from_fn(|x| at(x, y))) }
     }
 
-    fn near(&self, (x, y): (usize, usize)) -> (isize, isize) {
+    fn near(&self, (x, y): Place) -> Shift {
         let cell = |at: usize, length: usize| (at * Self::SIDE / length.max(1)).min(Self::SIDE - 1);
         self.grid[cell(y, self.size.1)][cell(x, self.size.0)]
     }
@@ -104,7 +109,7 @@ impl Blurred {
     }
 
     /// Whether both show one sheet, if `other` lies about so far away.
-    pub(super) fn shows_the_same_as(&self, other: &Self, about: (isize, isize)) -> bool {
+    pub(super) fn shows_the_same_as(&self, other: &Self, about: Shift) -> bool {
         let mut energies: Vec<u32> = self.tiles().map(|at| self.energy(at)).filter(|&e| e > 0).collect();
         if energies.is_empty() {
             return false;
@@ -137,7 +142,7 @@ impl Blurred {
     }
 
     /// By how much `other` lies apart, as the strongest tiles tell; none if most of them are not found there.
-    fn anchored(&self, other: &Self, about: (isize, isize), usual: u32) -> Option<Shifts> {
+    fn anchored(&self, other: &Self, about: Shift, usual: u32) -> Option<Shifts> {
         let strong: Vec<_> = self.tiles().filter(|&at| self.energy(at) >= usual).collect();
         let step = strong.len().div_ceil(ANCHORS).max(1);
         let anchors = strong.iter().step_by(step);
@@ -150,31 +155,31 @@ impl Blurred {
         (!found.is_empty() && found.len() * 2 >= count).then(|| Shifts::new(&found, (self.width, self.height)))
     }
 
-    fn tiles(&self) -> impl Iterator<Item = (usize, usize)> + use<> {
+    fn tiles(&self) -> impl Iterator<Item = Place> + use<> {
         let (width, height) = (self.width, self.height);
         (0..height.saturating_sub(TILE / 2))
             .step_by(TILE)
             .flat_map(move |y| (0..width.saturating_sub(TILE / 2)).step_by(TILE).map(move |x| (x, y)))
     }
 
-    fn is_inner(&self, (x, y): (usize, usize)) -> bool {
+    fn is_inner(&self, (x, y): Place) -> bool {
         let [left, top, right, bottom] = self.inner;
         x >= left && y >= top && x + TILE <= right && y + TILE <= bottom
     }
 
-    fn energy(&self, (left, top): (usize, usize)) -> u32 {
+    fn energy(&self, (left, top): Place) -> u32 {
         let rows = (top..(top + TILE).min(self.height)).map(|y| &self.ink[y * self.width..][..self.width]);
         rows.flat_map(|row| &row[left..(left + TILE).min(row.len())]).map(|&v| u32::from(v) * u32::from(v)).sum()
     }
 
     /// The best correlation within `reach` of a shift, and where it is.
-    fn search(&self, other: &Self, at: (usize, usize), by: (isize, isize), reach: isize) -> (f32, (isize, isize)) {
+    fn search(&self, other: &Self, at: Place, by: Shift, reach: isize) -> (f32, Shift) {
         let shifts = (-reach..=reach).flat_map(|j| (-reach..=reach).map(move |i| (by.0 + i, by.1 + j)));
         let matches = shifts.map(|by| (self.compare(other, at, by).correlation(), by));
         matches.max_by(|a, b| a.0.total_cmp(&b.0)).unwrap_or((0.0, by))
     }
 
-    fn compare(&self, other: &Self, (left, top): (usize, usize), (dx, dy): (isize, isize)) -> Match {
+    fn compare(&self, other: &Self, (left, top): Place, (dx, dy): Shift) -> Match {
         let mut sums = Match::default();
         for y in top..(top + TILE).min(self.height) {
             let mine = &self.ink[y * self.width + left..y * self.width + (left + TILE).min(self.width)];
