@@ -182,7 +182,10 @@ pub(crate) fn steps(findings: &Findings) -> Vec<String> {
     let canvas = &findings.fit.canvas;
     let lid = if canvas.lid.is_some() { "lid around the sheet painted in the paper's colour, " } else { "" };
     let fitted = format!("{lid}fitted on {} × {} pixels, padded in the paper's colour", canvas.width, canvas.height);
-    vec![skew, turned, fitted]
+    let corner = findings.corner_mm.map(|(x, y)| format!("the sheet's corner lay {x:.1} mm across and {y:.1} mm down"));
+    let places = findings.streaks.iter().map(|mm| format!("{mm:.1}")).collect::<Vec<_>>().join(", ");
+    let streaks = (!places.is_empty()).then(|| format!("streaks of dirt, left as they are, at {places} mm"));
+    [Some(skew), corner, Some(turned), Some(fitted), streaks].into_iter().flatten().collect()
 }
 
 fn round(value: f64, scale: f64) -> f64 {

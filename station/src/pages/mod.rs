@@ -17,6 +17,7 @@ pub(crate) mod preview;
 mod reduce;
 pub(crate) mod same;
 mod skew;
+mod streaks;
 mod strips;
 #[cfg(test)]
 mod tests;
@@ -49,8 +50,12 @@ pub(crate) struct Findings {
     /// Nothing is written on it.
     pub(crate) blank: bool,
     pub(crate) flags: Vec<Flag>,
+    /// Where streaks run, in mm from the scan's left side.
+    pub(crate) streaks: Vec<f64>,
     /// Corners of the sheet, TL, TR, BR, BL, in pixels of the scan, edges at integers.
     pub(crate) quad: [(f64, f64); 4],
+    /// How far the sheet's top-left corner lies from the scan's, across and down in mm, if both its edges were seen.
+    pub(crate) corner_mm: Option<(f64, f64)>,
     /// How the sheet is delivered.
     pub(crate) fit: Fit,
     /// The paper's own colour; where the page is grey, all three are the same.
@@ -73,6 +78,8 @@ pub(crate) enum Flag {
     LargerThanA4,
     /// An earlier page shows the same sheet.
     SameSheet,
+    /// Dirt on the scanner's glass draws lines along the scan.
+    Streaks,
 }
 
 impl Flag {
@@ -85,6 +92,7 @@ impl Flag {
             Self::EdgesUncertain => "edges-uncertain",
             Self::LargerThanA4 => "larger-than-a4",
             Self::SameSheet => "same-sheet",
+            Self::Streaks => "streaks",
         }
     }
 }
@@ -118,6 +126,8 @@ pub(crate) fn examine(page: &View<'_>, fine: &Grey) -> Findings {
     let fit = fit::fit(page, &sheet, applied);
     flag(Flag::EdgesUncertain, cutting.contains(&true));
     flag(Flag::LargerThanA4, fit.larger_than_a4);
+    let streaks = streaks::find(fine);
+    flag(Flag::Streaks, !streaks.is_empty());
     // Corners in pixels of the ink.
     let scale = f64::from(ink.coarse.dpi) / f64::from(page.dpi);
     let corners = sheet.quad.map(|(x, y)| (x * scale, y * scale));
@@ -128,6 +138,8 @@ pub(crate) fn examine(page: &View<'_>, fine: &Grey) -> Findings {
         applied,
         blank,
         flags,
+        streaks,
+        corner_mm: sheet.corner().map(|(x, y)| (x * 25.4 / f64::from(page.dpi), y * 25.4 / f64::from(page.dpi))),
         quad: sheet.quad,
         fit,
         paper: paper::colour(page, ink::paper_level(fine)),

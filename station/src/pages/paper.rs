@@ -69,6 +69,12 @@ impl Sheet {
         (0..4).map(|i| corner(i).0 * corner(i + 1).1 - corner(i + 1).0 * corner(i).1).sum::<f64>().abs() / 2.0
     }
 
+    /// The top-left corner, if both edges that meet there were seen.
+    pub(crate) fn corner(&self) -> Option<(f64, f64)> {
+        let [top, _, _, left] = self.seen;
+        (top && left).then_some(self.quad[0])
+    }
+
     /// Whether a place, in pixels of the scan, lies on the sheet and at least `rim` pixels from its seen edges.
     pub(crate) fn holds(&self, (x, y): (f64, f64), rim: f64) -> bool {
         (0..4).all(|i| {
