@@ -87,3 +87,36 @@ fn files_that_are_no_pages_are_named_and_the_others_are_done() {
         assert!(said.err.contains(named), "{named}: {}", said.err);
     }
 }
+
+/// A4 at 600 dpi in colour is 104 MB; a small computer must have room for it and for what is made of it.
+#[test]
+fn a_large_page_needs_little_more_memory_than_twice_its_own_size() {
+    let folder = tempfile::tempdir().unwrap();
+    let (width, height) = (4_960, 7_016);
+    let sheet = image::open(samples().join("typical_0005.jpg")).unwrap().into_rgb8();
+    let large = image::imageops::resize(&sheet, width, height, image::imageops::FilterType::Nearest);
+    let file = folder.path().join("large.ppm");
+    large.save(&file).unwrap();
+    let mut child = Command::new(artifact("platen-station").unwrap())
+        .args(["page", "--json", "--dpi", "600", "--out"])
+        .args([folder.path(), &file])
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    // The high-water mark only rises: what was read last before the end is the peak.
+    let (status, mut peak) = (format!("/proc/{}/status", child.id()), 0);
+    let ended = loop {
+        let mark = fs::read_to_string(&status).unwrap_or_default();
+        let kb =
+            mark.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix("kB")?.trim().parse().ok());
+        peak = kb.map_or(peak, |kb: u64| kb * 1024);
+        if let Some(ended) = child.try_wait().unwrap() {
+            break ended;
+        }
+    };
+    assert!(ended.success());
+    let raw = u64::from(width) * u64::from(height) * 3;
+    assert!(peak > raw, "{peak} bytes at the peak: the page itself has {raw}");
+    assert!(peak * 10 <= raw * 22, "{peak} bytes at the peak for a page of {raw}");
+    assert!(folder.path().join("large.jpg").is_file());
+}
