@@ -63,6 +63,7 @@ impl Signature {
         let (width, height) = ((ink.width as f64 / scale) as usize + 1, (ink.height as f64 / scale) as usize + 1);
         let (sin, cos) = degrees.to_radians().sin_cos();
         let (cx, cy) = (ink.width as f64 / 2.0, ink.height as f64 / 2.0);
+        let step = (fixed(scale * cos), fixed(scale * sin));
         let mut levels = vec![UNKNOWN; width * height];
         for (v, row) in levels.chunks_exact_mut(width).enumerate() {
             let (dx, dy) = (0.5 * scale - cx, (v as f64 + 0.5) * scale - cy);
@@ -75,7 +76,7 @@ impl Signature {
                 {
                     *out = ((ink + LEVEL / 2) / LEVEL).min(MOST);
                 }
-                (x, y) = (x + fixed(scale * cos), y + fixed(scale * sin));
+                (x, y) = (x + step.0, y + step.1);
             }
         }
         let [tl, tr, br, bl] = quad.map(|(x, y)| {
