@@ -19,7 +19,11 @@ use platen_protocol::{
     board::ToBoard,
     uplink::{Event, Interlock},
 };
-use std::{path::PathBuf, time::Instant};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::PathBuf,
+    time::Instant,
+};
 use tokio::task::block_in_place;
 
 impl Agent {
@@ -99,8 +103,12 @@ impl Agent {
         let (results, known) = (self.results.clone(), std::mem::take(&mut self.known));
         // Two folders are synced and the page is compared with those before it: the scanner need not wait for that.
         tokio::task::spawn_blocking(move || {
-            if let Some(number) = known.same_sheet(made.kept.page, &made.signature) {
-                made.shows_the_same_sheet_as(number);
+            // A comparison that fails costs a flag, not the page.
+            let compared = catch_unwind(AssertUnwindSafe(|| known.same_sheet(made.kept.page, &made.signature)));
+            match compared {
+                Ok(Some(number)) => made.shows_the_same_sheet_as(number),
+                Ok(None) => {}
+                Err(_) => tracing::error!(number = made.kept.page.number, "the page could not be compared"),
             }
             let placed = keep::place(&made);
             let _ = results.send((attempt, Done::Placed(Box::new(made), known, placed)));

@@ -277,8 +277,8 @@ mod tests {
         assert_eq!((fit.canvas.width, fit.canvas.height), (1_200, 1_600));
     }
 
-    #[test]
-    fn a_second_sheet_beyond_the_edges_is_not_painted_over() {
+    /// A reduced scan of 300 dpi: a bright sheet on a dark lid.
+    fn on_a_dark_lid() -> (Grey, Sheet) {
         let mut small = Grey { width: 600, height: 800, dpi: 75.0, data: vec![10; 480_000] };
         let sheet = Sheet {
             quad: [(400.0, 400.0), (1_800.0, 400.0), (1_800.0, 2_400.0), (400.0, 2_400.0)],
@@ -288,6 +288,12 @@ mod tests {
         for y in 100..600 {
             small.data[y * 600 + 100..y * 600 + 450].fill(230);
         }
+        (small, sheet)
+    }
+
+    #[test]
+    fn a_second_sheet_beyond_the_edges_is_not_painted_over() {
+        let (mut small, sheet) = on_a_dark_lid();
         assert_eq!(cutting(&small, &sheet, 300.0), [false; 4]);
         for y in 700..730 {
             small.data[y * 600 + 480..y * 600 + 510].fill(230);
@@ -297,15 +303,7 @@ mod tests {
 
     #[test]
     fn a_streak_down_the_lid_is_neither_paper_nor_content() {
-        let mut small = Grey { width: 600, height: 800, dpi: 75.0, data: vec![10; 480_000] };
-        let sheet = Sheet {
-            quad: [(400.0, 400.0), (1_800.0, 400.0), (1_800.0, 2_400.0), (400.0, 2_400.0)],
-            seen: [true; 4],
-            angle: None,
-        };
-        for y in 100..600 {
-            small.data[y * 600 + 100..y * 600 + 450].fill(230);
-        }
+        let (mut small, sheet) = on_a_dark_lid();
         for y in 0..800 {
             small.data[y * 600 + 500..y * 600 + 503].fill(90);
             small.data[y * 600 + 250] = 200;

@@ -1,7 +1,7 @@
 //! The page pipeline: pixels in, pixels and findings out. Everything here is pure; one file a stage, in order:
 //!
 //! [`geometry`] (views and images) → [`reduce`] → [`ink`] → [`paper`] → [`blank`] →
-//! [`skew`] → [`fit`] → [`turn`] → [`encode`], the last two joined by [`deliver`]
+//! [`skew`] → [`fit`] → [`streaks`] → [`same`] → [`turn`] → [`encode`], the last two joined by [`deliver`]
 //!
 //! Sign everywhere: an angle is the rotation in degrees that straightens the page, positive = counter-clockwise as seen
 //! on screen. Lengths are pixels of the image at hand unless they say mm.

@@ -6,7 +6,7 @@ use multiversion::multiversion;
 use platen_protocol::uplink::ColourMode;
 
 /// What is found on a page is found in a picture of about this resolution.
-pub(crate) const FINE_DPI: u32 = 150;
+const FINE_DPI: u32 = 150;
 /// No page is reduced by more than this.
 const MOST: usize = 16;
 /// ITU-R BT.601 luma in 1/256.
@@ -42,8 +42,9 @@ pub(crate) struct Arriving {
     small: Grey,
     /// Room for a row's sums.
     sums: Vec<u16>,
-    /// Room for a row's lumas in colour, for its unpacked bits in lineart.
+    /// Room for a row's lumas in colour.
     lumas: Vec<u16>,
+    /// Room for a row's unpacked bits in lineart.
     bits: Vec<u8>,
 }
 

@@ -132,6 +132,9 @@ mod tests {
         for cut in [0, 1, 40, bytes.len() - 1] {
             assert!(Signature::from_bytes(&bytes[..cut]).is_err(), "{cut} bytes");
         }
+        let mut flat = bytes.clone();
+        flat[17..19].fill(0);
+        assert!(Signature::from_bytes(&flat).unwrap_err().to_string().contains("0 × "));
         let mut other = bytes.clone();
         other[0] = 9;
         assert!(Signature::from_bytes(&other).unwrap_err().to_string().contains("version 9"));

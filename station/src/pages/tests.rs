@@ -1,6 +1,6 @@
 //! The pipeline as a whole on pages that nobody would scan: whatever comes, it answers, and loses nothing.
 
-use super::{Arriving, Image, View, adopted, deliver, encode::Metadata, examine, geometry::row_bytes, reduced};
+use super::{Arriving, View, adopted, deliver, encode::Metadata, examine, geometry::row_bytes, reduced};
 use platen_protocol::uplink::ColourMode;
 use proptest::prelude::*;
 
@@ -66,11 +66,4 @@ proptest! {
             Err(why) => prop_assert!(why.to_string().chars().any(|c| c.is_ascii_digit()), "{why}"),
         }
     }
-}
-
-/// A picture that owns its pixels is a page too.
-#[test]
-fn an_image_is_its_own_view() {
-    let page = Image { mode: ColourMode::Grey, width: 3, height: 2, dpi: 300, data: vec![1, 2, 3, 4, 5, 6] };
-    assert_eq!(page.view().row(1), [4, 5, 6]);
 }

@@ -29,6 +29,8 @@ pub(crate) enum BadSignature {
     Short(usize),
     #[error("a signature of version {0}; this program reads version {VERSION}")]
     Version(u8),
+    #[error("a signature of {width} × {height} pixels: both must be at least 1")]
+    Size { width: u16, height: u16 },
     #[error("a signature of {width} × {height} pixels cannot be read: {source}")]
     Ink { width: u16, height: u16, source: io::Error },
 }
@@ -155,6 +157,9 @@ impl Signature {
             *number = u16::from_le_bytes(*bytes);
         }
         let [width, height, sides @ ..] = numbers;
+        if width == 0 || height == 0 {
+            return Err(BadSignature::Size { width, height });
+        }
         let size = (usize::from(width) * usize::from(height)).div_ceil(2);
         let mut packed = Vec::with_capacity(size);
         let read = DeflateDecoder::new(ink).take(size as u64 + 1).read_to_end(&mut packed);
