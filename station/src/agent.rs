@@ -14,7 +14,7 @@ use crate::{
     },
     keep::{self, Context, KeepError, Made},
     outbox::mqtt::{Network, Wake},
-    pages::Signature,
+    pages::{Signature, glass::Glass},
     scanner::{Taken, process::RawPage, task},
     sensors::{
         board::{BoardEvent, BoardLink},
@@ -128,6 +128,8 @@ pub(crate) struct Agent {
     made: HashMap<u32, Made>,
     /// Away while a page is compared: one at a time is saved.
     known: Known,
+    /// What the latest pages tell of the glass.
+    glass: Glass,
     results: mpsc::UnboundedSender<(u32, Done)>,
     taken: Option<Taken>,
     progress: Option<f64>,
@@ -162,6 +164,7 @@ impl Agent {
             passes: HashMap::new(),
             made: HashMap::new(),
             known: Known::default(),
+            glass: Glass::default(),
             results,
             taken: None,
             progress: None,

@@ -1,6 +1,6 @@
 //! The command line.
 
-use crate::{config, console, doctor, page_file, scan, scanner, wiring};
+use crate::{config, console, doctor, page_file, profile::Profile, scan, scanner, wiring};
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use std::{path::PathBuf, time::Duration};
@@ -63,7 +63,8 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
 
 #[allow(clippy::print_stdout)] // its output is what the user asked for
 fn check_config(file: &std::path::Path) -> anyhow::Result<i32> {
-    config::Config::load(file)?;
+    let config = config::Config::load(file)?;
+    Profile::load(config.pages.profile.as_deref(), None).context("pages.profile")?;
     println!("{}: good", file.display());
     Ok(0)
 }
@@ -91,7 +92,7 @@ async fn serve(file: &std::path::Path) -> anyhow::Result<i32> {
         .await
         .with_context(|| format!("console.listen = {listen}: the operator's page cannot be served there"))?;
     let plans = config.station.plans.clone();
-    let mut running = wiring::start(parts(config))?;
+    let mut running = wiring::start(parts(config)?)?;
     println!("operator's page: http://{}/", listener.local_addr()?);
     let console = console::Console {
         commands: running.commands.clone(),
@@ -119,9 +120,10 @@ async fn log(notes: &mut tokio::sync::mpsc::UnboundedReceiver<crate::agent::Note
     }
 }
 
-fn parts(config: config::Config) -> wiring::Parts {
-    let config::Config { station, scanner, sensors, uplink, .. } = config;
-    wiring::Parts {
+fn parts(config: config::Config) -> anyhow::Result<wiring::Parts> {
+    let config::Config { station, scanner, pages, sensors, uplink, .. } = config;
+    let profile = Profile::load(pages.profile.as_deref(), None).context("pages.profile")?;
+    Ok(wiring::Parts {
         site: station.site,
         station: station.name,
         operator: station.operator,
@@ -136,10 +138,10 @@ fn parts(config: config::Config) -> wiring::Parts {
             area: scanner.area,
         },
         stall: Duration::from_secs(scanner.stall_seconds),
-        quality: scanner.quality,
+        profile,
         previews: true,
         board: sensors.board,
         ups: sensors.ups,
         broker: uplink.broker,
-    }
+    })
 }

@@ -8,16 +8,18 @@ use crate::{
     SOFTWARE,
     batch::{ArchivalCode, PageId, Plan, store::KeptPage},
     pages::{
-        self, BadPage, Findings, Flag, Signature, View,
+        self, BadPage, Findings, Flag, Lay, Signature, View,
         deliver::{self, Delivered},
         encode,
+        glass::Specks,
     },
+    profile::Profile,
     scanner::{ScanSettings, Taken, process::RawPage},
 };
 use jiff::Timestamp;
 use platen_protocol::{
     board::Certificate,
-    uplink::{ColourMode, Interlock, PageAccepted},
+    uplink::{Interlock, PageAccepted, Source},
 };
 use rustix::fs::OFlags;
 use serde_json::json;
@@ -58,7 +60,7 @@ pub(crate) struct Context {
     pub(crate) station: String,
     pub(crate) device: String,
     pub(crate) settings: ScanSettings,
-    pub(crate) quality: u8,
+    pub(crate) profile: Profile,
     /// Pages are shown on a screen while they are made.
     pub(crate) previews: bool,
 }
@@ -81,6 +83,8 @@ pub(crate) struct Job {
 pub(crate) struct Made {
     pub(crate) kept: KeptPage,
     pub(crate) signature: Signature,
+    /// What may be dirt on the glass, if the page was laid on it.
+    pub(crate) specks: Option<Specks>,
     /// A JPEG for the screen, if there is one.
     pub(crate) preview: Option<Vec<u8>>,
     /// Temporary and final name of each file.
@@ -93,7 +97,8 @@ pub(crate) fn make(job: &Job, context: &Context) -> Result<Made, KeepError> {
     let size = (layout.width as usize, layout.height as usize);
     let view = View::new(layout.mode, size, layout.stride, layout.dpi.get(), job.raw.bytes())?;
     let volume = &context.plan.volumes[job.page.volume];
-    let (file, master) = names(&context.plan, &volume.code, job.page, layout.mode);
+    let (file, master) =
+        names(&context.plan, &volume.code, job.page, encode::extension(layout.mode, &context.profile.pages));
     let finals = [context.out.join(&file), context.out.join(&master)];
     let moves = finals.map(|to| (temporary(&to, job.attempt), to));
     for (_, to) in &moves {
@@ -103,7 +108,7 @@ pub(crate) fn make(job: &Job, context: &Context) -> Result<Made, KeepError> {
     // The master goes to the disk while the processor looks at the page.
     let untouched = metadata(job, context, vec!["none: the pixels as the scanner gave them".into()]);
     let (mastered, made) = thread::scope(|scope| {
-        let writer = scope.spawn(|| write_synced(&moves[1].0, |out| encode::tiff(Direct(out), &view, &untouched)));
+        let writer = scope.spawn(|| write_synced(&moves[1].0, |out| encode::master(Direct(out), &view, &untouched)));
         let made = deliver_to(&moves[0].0, &view, job, context);
         (writer.join(), made)
     });
@@ -140,11 +145,14 @@ pub(crate) fn make(job: &Job, context: &Context) -> Result<Made, KeepError> {
             "layout": layout, "scanned_at": job.scanned_at, "operator": context.operator, "software": SOFTWARE,
         },
         "certificate": job.certificate,
+        "profile": { "name": context.profile.pages.name, "version": context.profile.pages.version, "sha256": context.profile.sha256 },
+        "quality": findings.quality,
         "steps": metadata.steps,
     });
-    let signature = findings.signature;
+    let Findings { signature, specks, .. } = findings;
+    let specks = (context.lay() == Lay::Glass).then_some(specks);
     let kept = KeptPage { page: job.page, master, record, event, signature: signature.to_bytes() };
-    Ok(Made { kept, signature, preview, moves })
+    Ok(Made { kept, signature, specks, preview, moves })
 }
 
 impl Made {
@@ -153,6 +161,21 @@ impl Made {
         let event = &mut self.kept.event;
         event.flags.push(Flag::SameSheet.name().into());
         event.same_as = Some(number);
+    }
+
+    /// Dirt was seen on the glass, at these places in mm from the scan's corner.
+    pub(crate) fn shows_dirt_at(&mut self, places: &[(f64, f64)]) {
+        self.kept.event.flags.push(Flag::DirtyGlass.name().into());
+        self.kept.record["dirt_mm"] = places.iter().map(|&(x, y)| json!([round(x, 10.0), round(y, 10.0)])).collect();
+    }
+}
+
+impl Context {
+    fn lay(&self) -> Lay {
+        match self.settings.source {
+            Source::Flatbed => Lay::Glass,
+            Source::Adf | Source::Duplex => Lay::Feeder,
+        }
     }
 }
 
@@ -165,9 +188,11 @@ fn deliver_to(
 ) -> Result<(Findings, encode::Metadata, Delivered), KeepError> {
     // The worker reduces a page while it comes.
     let fine = pages::adopted(job.raw.reduced(), view).unwrap_or_else(|| pages::reduced(view));
-    let findings = pages::examine(view, &fine);
-    let metadata = metadata(job, context, steps(&findings));
-    let delivered = deliver::deliver(view, &findings, context.quality, context.previews, &metadata)?;
+    let profile = &context.profile.pages;
+    let mut findings = pages::examine(view, &fine, profile, context.lay());
+    let described = |findings: &Findings| metadata(job, context, steps(findings));
+    let delivered = deliver::deliver(view, &mut findings, profile, context.previews, described)?;
+    let metadata = described(&findings);
     write_synced(file, |out| Ok(out.write_all(&delivered.file)?))?;
     Ok((findings, metadata, delivered))
 }
@@ -183,9 +208,19 @@ pub(crate) fn steps(findings: &Findings) -> Vec<String> {
     let lid = if canvas.lid.is_some() { "lid around the sheet painted in the paper's colour, " } else { "" };
     let fitted = format!("{lid}fitted on {} × {} pixels, padded in the paper's colour", canvas.width, canvas.height);
     let corner = findings.corner_mm.map(|(x, y)| format!("the sheet's corner lay {x:.1} mm across and {y:.1} mm down"));
+    let filled = canvas.lid.map_or(0, |lid| lid.holes_filled());
+    let holes = (!findings.holes.is_empty()).then(|| {
+        let done = if filled > 0 { "filled in the paper's colour" } else { "left as they are" };
+        format!("{} punch holes, {done}", findings.holes.len())
+    });
     let places = findings.streaks.iter().map(|mm| format!("{mm:.1}")).collect::<Vec<_>>().join(", ");
     let streaks = (!places.is_empty()).then(|| format!("streaks of dirt, left as they are, at {places} mm"));
-    [Some(skew), corner, Some(turned), Some(fitted), streaks].into_iter().flatten().collect()
+    let refused = findings.flags.contains(&Flag::InkAtRisk);
+    let proved = findings.proved.map(|(looked, lost)| match refused {
+        true => "ink was missing on the straightened page: it was refused, and the scan delivered as it was".into(),
+        false => format!("{} of {looked} inked places found again", looked - lost),
+    });
+    [Some(skew), corner, Some(turned), Some(fitted), holes, streaks, proved].into_iter().flatten().collect()
 }
 
 fn round(value: f64, scale: f64) -> f64 {
@@ -226,9 +261,8 @@ fn metadata(job: &Job, context: &Context, steps: Vec<String>) -> encode::Metadat
 }
 
 /// Paths of a page below the output folder: delivered image and master.
-fn names(plan: &Plan, code: &ArchivalCode, page: PageId, mode: ColourMode) -> (String, String) {
+fn names(plan: &Plan, code: &ArchivalCode, page: PageId, extension: &str) -> (String, String) {
     let folder = format!("{}/{code}", plan.batch);
-    let extension = if mode == ColourMode::Lineart { "tif" } else { "jpg" };
     let number = page.number;
     (format!("{folder}/{number:04}.{extension}"), format!("{folder}/{MASTER}/{number:04}.tif"))
 }
@@ -285,12 +319,6 @@ impl Write for Direct<'_> {
 impl Seek for Direct<'_> {
     fn seek(&mut self, to: io::SeekFrom) -> io::Result<u64> {
         self.0.seek(to)
-    }
-}
-
-impl From<io::Error> for encode::EncodeError {
-    fn from(e: io::Error) -> Self {
-        Self::Tiff(tiff::TiffError::IoError(e))
     }
 }
 

@@ -11,6 +11,7 @@ mod keep;
 mod outbox;
 mod page_file;
 mod pages;
+mod profile;
 mod scan;
 mod scanner;
 mod sensors;

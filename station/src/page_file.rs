@@ -1,12 +1,16 @@
 //! `platen-station page`: the page pipeline on image files.
 
-use crate::pages::{self, Image, View, deliver, encode, same::Signature};
+use crate::{
+    pages::{self, Findings, Image, Lay, View, deliver, encode, glass::Glass, same::Signature},
+    profile::Profile,
+};
 use anyhow::{Context, bail};
-use image::DynamicImage;
+use image::{DynamicImage, ExtendedColorType, ImageDecoder, ImageReader};
 use platen_protocol::uplink::ColourMode;
 use serde_json::json;
 use std::{
     fs,
+    io::Cursor,
     path::{Path, PathBuf},
     time::Instant,
 };
@@ -26,9 +30,12 @@ pub(crate) struct Args {
     /// Resolution of files that do not say their own
     #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u32).range(50..=2400))]
     dpi: u32,
-    /// JPEG quality of the written pages
-    #[arg(long, default_value_t = 85, value_parser = clap::value_parser!(u8).range(1..=100))]
-    quality: u8,
+    /// Profile by which pages are judged and written: a TOML file [default: the standard profile]
+    #[arg(long, value_name = "TOML")]
+    profile: Option<PathBuf>,
+    /// JPEG quality of the written pages, 1 to 100 [default: the profile's]
+    #[arg(long, value_parser = clap::value_parser!(u8).range(1..=100))]
+    quality: Option<u8>,
 }
 
 /// Goes on after a bad file, and fails at the end if there was one.
@@ -37,9 +44,15 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     if let Some(out) = &args.out {
         fs::create_dir_all(out).with_context(|| format!("--out {}: cannot be made", out.display()))?;
     }
-    let (mut bad, mut before) = (0, Vec::new());
+    let mut desk = Desk {
+        args,
+        profile: Profile::load(args.profile.as_deref(), args.quality)?,
+        before: Vec::new(),
+        glass: Glass::default(),
+    };
+    let mut bad = 0;
     for file in &args.files {
-        match one(file, args, &mut before) {
+        match desk.one(file) {
             Ok(line) => println!("{line}"),
             Err(e) => {
                 bad += 1;
@@ -53,49 +66,99 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// `before` are the signatures of the files so far.
-fn one(file: &Path, args: &Args, before: &mut Vec<(String, Signature)>) -> anyhow::Result<String> {
-    let page = read(file, args.dpi)?;
-    let view = page.view();
-    let began = Instant::now();
-    let fine = pages::reduced(&view);
-    let findings = pages::examine(&view, &fine);
-    let ms = began.elapsed().as_secs_f64() * 1e3;
-    if let Some(folder) = &args.out {
-        write(&view, &findings, file, folder, args.quality)?;
+/// What is known while files are taken one after the other.
+struct Desk<'a> {
+    args: &'a Args,
+    profile: Profile,
+    /// Names and signatures of the files so far.
+    before: Vec<(String, Signature)>,
+    glass: Glass,
+}
+
+impl Desk<'_> {
+    /// A page's line.
+    fn one(&mut self, file: &Path) -> anyhow::Result<String> {
+        let page = read(file, self.args.dpi)?;
+        let view = page.view();
+        let began = Instant::now();
+        let fine = pages::reduced(&view);
+        let mut findings = pages::examine(&view, &fine, &self.profile.pages, Lay::Glass);
+        let ms = began.elapsed().as_secs_f64() * 1e3;
+        if let Some(folder) = &self.args.out {
+            write(&view, &mut findings, file, folder, &self.profile)?;
+        }
+        let ms_total = began.elapsed().as_secs_f64() * 1e3;
+        let mut earlier = self.before.iter().filter(|(_, earlier)| findings.signature.is_same_sheet(earlier));
+        let same = earlier.next().map(|(name, _)| name.clone());
+        self.before.push((file.display().to_string(), findings.signature.clone()));
+        let dirt = self.glass.add(findings.specks.clone());
+        if !dirt.is_empty() {
+            findings.flags.push(pages::Flag::DirtyGlass);
+        }
+        let said = Said { file, findings: &findings, dirt, same, ms, ms_total };
+        Ok(if self.args.json { said.json() } else { said.line() })
     }
-    let ms_total = began.elapsed().as_secs_f64() * 1e3;
-    let same =
-        before.iter().find(|(_, earlier)| findings.signature.is_same_sheet(earlier)).map(|(name, _)| name.clone());
-    before.push((file.display().to_string(), findings.signature.clone()));
-    let flags: Vec<_> = findings.flags.iter().map(|f| f.name()).collect();
-    if args.json {
-        return Ok(json!({
-            "file": file.display().to_string(),
+}
+
+/// What is said of a page.
+struct Said<'a> {
+    file: &'a Path,
+    findings: &'a Findings,
+    dirt: Vec<(f64, f64)>,
+    same: Option<String>,
+    ms: f64,
+    ms_total: f64,
+}
+
+impl Said<'_> {
+    fn flags(&self) -> Vec<&'static str> {
+        self.findings.flags.iter().map(|f| f.name()).collect()
+    }
+
+    fn json(&self) -> String {
+        let findings = self.findings;
+        let quality = &findings.quality;
+        let pair = |(x, y): (f64, f64)| [round(x, 1), round(y, 1)];
+        json!({
+            "file": self.file.display().to_string(),
             "angle": round(findings.angle, 4),
             "applied": round(findings.applied, 4),
             "conf": round(findings.confidence, 3),
             "blank": findings.blank,
             "quad": corners(&findings.quad),
             "crop": corners(&findings.fit.kept),
-            "corner_mm": findings.corner_mm.map(|(x, y)| [round(x, 1), round(y, 1)]),
-            "dup_of": same,
+            "corner_mm": findings.corner_mm.map(pair),
+            "dup_of": self.same,
             "streaks_mm": findings.streaks.iter().map(|&mm| round(mm, 1)).collect::<Vec<_>>(),
-            "flags": flags,
-            "ms": round(ms, 2),
-            "ms_total": round(ms_total, 2),
+            "dirt_mm": self.dirt.iter().map(|&place| pair(place)).collect::<Vec<_>>(),
+            "holes": findings.holes.iter().map(|h| [round(h.x, 1), round(h.y, 1), round(h.radius, 1)]).collect::<Vec<_>>(),
+            "seal_mm": findings.seal.map(|s| [round(s.x, 1), round(s.y, 1), round(s.diameter, 1)]),
+            "edge_mm": quality.edge_mm.map(|mm| round(mm, 3)),
+            "paper": findings.paper,
+            "ink": quality.ink,
+            "clipped": round(quality.clipped, 3),
+            "crushed": round(quality.crushed, 3),
+            "flags": self.flags(),
+            "ms": round(self.ms, 2),
+            "ms_total": round(self.ms_total, 2),
         })
-        .to_string());
+        .to_string()
     }
-    let done = if findings.applied == 0.0 { "left as it is" } else { "straightened" };
-    let name = file.display();
-    Ok(format!(
-        "{name}: {:+.2}° (confidence {:.2}), {done}, {}{} [{ms:.0} ms]",
-        findings.angle,
-        findings.confidence,
-        if flags.is_empty() { "no flags".into() } else { flags.join(", ") },
-        same.map_or(String::new(), |earlier| format!(", the same sheet as {earlier}")),
-    ))
+
+    fn line(&self) -> String {
+        let findings = self.findings;
+        let flags = self.flags();
+        format!(
+            "{}: {:+.2}° (confidence {:.2}), {}, {}{} [{:.0} ms]",
+            self.file.display(),
+            findings.angle,
+            findings.confidence,
+            if findings.applied == 0.0 { "left as it is" } else { "straightened" },
+            if flags.is_empty() { "no flags".into() } else { flags.join(", ") },
+            self.same.as_ref().map_or(String::new(), |earlier| format!(", the same sheet as {earlier}")),
+            self.ms,
+        )
+    }
 }
 
 fn corners(quad: &[(f64, f64); 4]) -> [[f64; 2]; 4] {
@@ -107,20 +170,30 @@ fn round(value: f64, digits: i32) -> f64 {
     (value * scale).round() / scale
 }
 
-fn write(view: &View<'_>, findings: &pages::Findings, file: &Path, folder: &Path, quality: u8) -> anyhow::Result<()> {
-    let metadata = encode::Metadata {
-        time: jiff::Timestamp::now().to_string(),
+fn write(
+    view: &View<'_>,
+    findings: &mut Findings,
+    file: &Path,
+    folder: &Path,
+    profile: &Profile,
+) -> anyhow::Result<()> {
+    let now = jiff::Timestamp::now().to_string();
+    let metadata = |findings: &Findings| encode::Metadata {
+        time: now.clone(),
         software: crate::SOFTWARE.into(),
         operator: String::new(),
-        facts: vec![("original", file.file_name().unwrap_or_default().to_string_lossy().into_owned())],
+        facts: vec![
+            ("original", file.file_name().unwrap_or_default().to_string_lossy().into_owned()),
+            ("profile", format!("{}, version {}", profile.pages.name, profile.pages.version)),
+        ],
         steps: crate::keep::steps(findings),
     };
-    let lineart = view.mode == ColourMode::Lineart;
-    let target = folder.join(file.file_stem().unwrap_or_default()).with_extension(if lineart { "tif" } else { "jpg" });
+    let extension = encode::extension(view.mode, &profile.pages);
+    let target = folder.join(file.file_stem().unwrap_or_default()).with_extension(extension);
     if same_file(&target, file) {
         bail!("it would be overwritten by its own result; choose another --out");
     }
-    let delivered = deliver::deliver(view, findings, quality, false, &metadata)?;
+    let delivered = deliver::deliver(view, findings, &profile.pages, false, metadata)?;
     fs::write(&target, delivered.file).with_context(|| format!("{} cannot be written", target.display()))?;
     Ok(())
 }
@@ -131,9 +204,13 @@ fn same_file(a: &Path, b: &Path) -> bool {
 
 fn read(file: &Path, default_dpi: u32) -> anyhow::Result<Image> {
     let bytes = fs::read(file)?;
-    let decoded = image::load_from_memory(&bytes).context("not a readable PNG, JPEG, TIFF or PNM image")?;
+    let unreadable = "not a readable PNG, JPEG, TIFF or PNM image";
+    let decoder = ImageReader::new(Cursor::new(&bytes)).with_guessed_format()?.into_decoder().context(unreadable)?;
+    let is_lineart = decoder.original_color_type() == ExtendedColorType::L1 || is_lineart_png(&bytes);
+    let decoded = DynamicImage::from_decoder(decoder).context(unreadable)?;
     let (width, height) = (decoded.width() as usize, decoded.height() as usize);
     let (mode, data) = match decoded {
+        DynamicImage::ImageLuma8(grey) if is_lineart => (ColourMode::Lineart, packed(&grey, width)),
         DynamicImage::ImageLuma8(grey) => (ColourMode::Grey, grey.into_raw()),
         DynamicImage::ImageRgb8(rgb) => (ColourMode::Colour, rgb.into_raw()),
         other if other.color().bytes_per_pixel() > other.color().channel_count() => {
@@ -145,6 +222,17 @@ fn read(file: &Path, default_dpi: u32) -> anyhow::Result<Image> {
     let image = Image { mode, width, height, dpi, data };
     View::new(mode, (width, height), image.view().stride, dpi, &image.data)?;
     Ok(image)
+}
+
+/// A PNG whose header (bit depth, then colour type) says one bit of grey: its decoder does not tell.
+fn is_lineart_png(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"\x89PNG") && bytes.get(24..26) == Some(&[1, 0])
+}
+
+/// Black and white pixels, eight in a byte, 1 = black.
+fn packed(grey: &[u8], width: usize) -> Vec<u8> {
+    let byte = |eight: &[u8]| eight.iter().zip(0..8).fold(0, |byte, (&v, x)| byte | u8::from(v < 128) << (7 - x));
+    grey.chunks_exact(width).flat_map(|row| row.chunks(8).map(byte)).collect()
 }
 
 /// Resolution as PNG (`pHYs`), JPEG (JFIF) or TIFF tell it, in dots per inch.

@@ -4,6 +4,7 @@ use crate::{
     agent::{No, Note, Wish},
     batch::{ArchivalCode, BatchName, Plan},
     config::Broker,
+    profile::Profile,
     scanner::{Area, Dpi, ScanSettings, parse_mode, parse_source},
     sensors::nut::Ups,
     view::View,
@@ -87,9 +88,12 @@ pub(crate) struct Args {
     /// Name of this station in reports
     #[arg(long, default_value = "station")]
     station: StationId,
-    /// JPEG quality
-    #[arg(long, default_value_t = 85, value_parser = clap::value_parser!(u8).range(1..=100))]
-    quality: u8,
+    /// Profile by which pages are judged and delivered: a TOML file [default: the standard profile]
+    #[arg(long, value_name = "TOML")]
+    profile: Option<PathBuf>,
+    /// JPEG quality, 1 to 100 [default: the profile's]
+    #[arg(long, value_parser = clap::value_parser!(u8).range(1..=100))]
+    quality: Option<u8>,
     /// A scanner that stands still for so long is taken for dead
     #[arg(long, default_value_t = 30, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=600))]
     stall: u64,
@@ -123,8 +127,8 @@ impl Args {
         })
     }
 
-    fn parts(&self) -> Parts {
-        Parts {
+    fn parts(&self) -> anyhow::Result<Parts> {
+        Ok(Parts {
             site: self.site.clone(),
             station: self.station.clone(),
             operator: self.operator.clone(),
@@ -134,12 +138,12 @@ impl Args {
             device: self.device.clone(),
             settings: ScanSettings { source: self.source, mode: self.mode, dpi: self.dpi, area: self.area },
             stall: Duration::from_secs(self.stall),
-            quality: self.quality,
+            profile: Profile::load(self.profile.as_deref(), self.quality)?,
             previews: false,
             board: self.board.clone(),
             ups: self.ups.clone(),
             broker: self.broker.clone(),
-        }
+        })
     }
 }
 
@@ -163,7 +167,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<i32> {
     let plan = args.plan()?;
     std::fs::create_dir_all(&args.out).with_context(|| format!("--out {}: cannot be made", args.out.display()))?;
     let start_by = args.start_by();
-    let mut running = wiring::start(args.parts())?;
+    let mut running = wiring::start(args.parts()?)?;
     match ask(&running, Wish::Open(plan.clone())).await {
         Ok(()) => {}
         Err(No::Complete(batch)) => {

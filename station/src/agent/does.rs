@@ -100,6 +100,12 @@ impl Agent {
 
     pub(super) fn save(&mut self, attempt: u32) {
         let Some(mut made) = self.made.remove(&attempt) else { return };
+        if let Some(specks) = made.specks.take() {
+            let dirt = self.glass.add(specks);
+            if !dirt.is_empty() {
+                made.shows_dirt_at(&dirt);
+            }
+        }
         let (results, known) = (self.results.clone(), std::mem::take(&mut self.known));
         // Two folders are synced and the page is compared with those before it: the scanner need not wait for that.
         tokio::task::spawn_blocking(move || {

@@ -16,6 +16,8 @@ pub(crate) struct Config {
     pub(crate) station: Station,
     pub(crate) scanner: Scanner,
     #[serde(default)]
+    pub(crate) pages: Pages,
+    #[serde(default)]
     pub(crate) sensors: Sensors,
     #[serde(default)]
     pub(crate) uplink: Uplink,
@@ -54,9 +56,14 @@ pub(crate) struct Scanner {
     /// A scanner that stands still for so long is taken for dead, 5 to 600.
     #[serde(default = "stall_seconds")]
     pub(crate) stall_seconds: u64,
-    /// JPEG quality, 1 to 100.
-    #[serde(default = "quality")]
-    pub(crate) quality: u8,
+}
+
+/// How pages are judged and delivered.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Pages {
+    /// The project's profile, a TOML file; without it, the standard one.
+    pub(crate) profile: Option<PathBuf>,
 }
 
 /// What guards a page.
@@ -128,10 +135,6 @@ fn stall_seconds() -> u64 {
     30
 }
 
-fn quality() -> u8 {
-    85
-}
-
 fn console_listen() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 8631))
 }
@@ -178,9 +181,6 @@ impl Config {
     fn check(&self) -> anyhow::Result<()> {
         if !(5..=600).contains(&self.scanner.stall_seconds) {
             bail!("scanner.stall_seconds = {}: 5 to 600 are allowed", self.scanner.stall_seconds);
-        }
-        if !(1..=100).contains(&self.scanner.quality) {
-            bail!("scanner.quality = {}: 1 to 100 are allowed", self.scanner.quality);
         }
         if self.station.operator.trim().is_empty() {
             bail!("station.operator is empty: name the person who scans");
@@ -245,7 +245,7 @@ mod tests {
             ("dpi = 300", "dpi = 240", "one of 200, 300, 600"),
             ("mode = \"colour\"", "mode = \"rgb\"", "one of lineart, grey, colour"),
             ("[sensors]", "[sensor]", "unknown field `sensor`"),
-            ("device = \"test:0\"", "device = \"test:0\"\nquality = 0", "scanner.quality = 0"),
+            ("[sensors]", "[pages]\nprofile = 7\n[sensors]", "invalid type: integer `7`"),
             ("name = \"desk-1\"", "name = \"Desk 1\"", "a-z, 0-9 and -"),
             ("board = \"/dev/ttyACM0\"", "", "sensors.board is missing"),
             ("mqtt://127.0.0.1:1883", "127.0.0.1", "mqtt://HOST"),

@@ -14,8 +14,13 @@ const STEEP: f32 = 0.5;
 const GRAINS: f32 = 5.0;
 const LEAST_STEP: f32 = 10.0;
 const MOST_STEP: f32 = 45.0;
-/// So many steep places make a patch writing.
+/// So many steep places make a patch writing, and at least such a part of it, in 1/100: in a large faint patch some are
+/// steep by chance.
 const ENOUGH: usize = 4;
+const PART: usize = 4;
+/// A patch as small as a full stop, in mm², must be so much darker than its surroundings.
+const SMALL_MM2: f32 = 0.5;
+const SMALL_DEPTH: f32 = 9.0;
 /// So many pairs of neighbours say enough about the grain.
 const SAMPLE: usize = 100_000;
 /// The rim of a sheet holds shadows and frayed paper, in mm.
@@ -99,9 +104,12 @@ fn is_writing(coarse: &Grey, fine: &Grey, patch: &[usize], least: f32) -> bool {
     if streak || (round && depth >= 40.0 && (4.0..7.5).contains(&wide)) {
         return false;
     }
+    if area < SMALL_MM2 && depth < SMALL_DEPTH {
+        return false;
+    }
     let least = least.max(STEEP * depth);
-    patch.iter().map(|&i| steepest(fine, i % coarse.width, i / coarse.width)).filter(|&s| f32::from(s) >= least).count()
-        >= ENOUGH
+    let steep = |&&i: &&usize| f32::from(steepest(fine, i % coarse.width, i / coarse.width)) >= least;
+    patch.iter().filter(steep).count() >= ENOUGH.max(patch.len() * PART / 100)
 }
 
 /// The steepest step between two neighbours among the 2 × 2 fine pixels of a coarse one, and over its right and lower edge.

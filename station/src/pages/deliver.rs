@@ -1,49 +1,65 @@
 //! The page as it is delivered: straightened, encoded and shown, in one pass over its strips.
 
 use super::{
-    Findings, View,
-    encode::{self, EncodeError, Jpeg, Metadata},
+    Findings, Profile, View,
+    encode::{EncodeError, Encoder, Metadata},
     geometry::Image,
     preview::Preview,
+    proof::Proof,
     turn,
 };
-use platen_protocol::uplink::ColourMode;
 
 /// What leaves the pipeline.
 #[derive(Debug)]
 pub(crate) struct Delivered {
     pub(crate) width: usize,
     pub(crate) height: usize,
-    /// The file: TIFF for lineart, JPEG for the rest.
+    /// The file: TIFF for lineart, for the rest what the profile says.
     pub(crate) file: Vec<u8>,
     /// A small picture for the screen, if it was asked for.
     pub(crate) preview: Option<Image>,
 }
 
-/// Straightens `page` as was found and encodes it.
+/// Straightens `page` as was found and encodes it as `profile` asks. If ink of the scan is missing on the result, the result
+/// is refused, and the page delivered as it was scanned; `findings` then say so.
 pub(crate) fn deliver(
     page: &View<'_>,
-    findings: &Findings,
-    quality: u8,
+    findings: &mut Findings,
+    profile: &Profile,
     with_preview: bool,
-    metadata: &Metadata,
+    metadata: impl Fn(&Findings) -> Metadata,
 ) -> Result<Delivered, EncodeError> {
+    let made = attempt(page, findings, profile, with_preview, &metadata)?;
+    if let Some(made) = made {
+        return Ok(made);
+    }
+    findings.refuse(page);
+    attempt(page, findings, profile, with_preview, &metadata)?.ok_or(EncodeError::Strips)
+}
+
+/// Nothing if ink is missing on the result.
+fn attempt(
+    page: &View<'_>,
+    findings: &mut Findings,
+    profile: &Profile,
+    with_preview: bool,
+    metadata: impl Fn(&Findings) -> Metadata,
+) -> Result<Option<Delivered>, EncodeError> {
     let canvas = findings.fit.canvas;
     let size @ (width, height) = (canvas.width, canvas.height);
     let mut preview = with_preview.then(|| Preview::new(page.mode, size, page.dpi));
-    let file = if page.mode == ColourMode::Lineart {
-        let whole = turn::whole(page, &canvas, findings.paper);
-        preview.iter_mut().for_each(|small| small.strip(&whole.view()));
-        let mut file = std::io::Cursor::new(Vec::new());
-        encode::tiff(&mut file, &whole.view(), metadata)?;
-        file.into_inner()
-    } else {
-        let mut jpeg = Jpeg::new(size, page.dpi, quality)?;
-        turn::strips(page, &canvas, findings.paper, |strip| {
-            preview.iter_mut().for_each(|small| small.strip(&strip));
-            jpeg.strip(&strip)
-        })?;
-        jpeg.finish(metadata)?
-    };
-    Ok(Delivered { width, height, file, preview: preview.map(Preview::finish) })
+    let mut proof = Proof::new(&findings.marks, &canvas, page.dpi, findings.paper);
+    let mut file = Encoder::new(page.mode, size, page.dpi, profile)?;
+    turn::strips(page, &canvas, findings.paper, |strip| {
+        preview.iter_mut().for_each(|small| small.strip(&strip));
+        proof.strip(&strip);
+        file.strip(&strip)
+    })?;
+    findings.proved = Some((proof.looked, proof.lost));
+    // What was not touched has lost nothing.
+    if !proof.holds() && canvas != turn::Canvas::whole(page) {
+        return Ok(None);
+    }
+    let file = file.finish(&metadata(findings))?;
+    Ok(Some(Delivered { width, height, file, preview: preview.map(Preview::finish) }))
 }

@@ -1,13 +1,18 @@
-//! Files: JPEG for grey and colour, TIFF with G4 for lineart, uncompressed TIFF for masters. Resolution and metadata are
-//! part of the file. Same input, same bytes.
+//! Files: JPEG or TIFF for grey and colour, TIFF with G4 for lineart, uncompressed TIFF for masters. Resolution, colour
+//! profile and metadata (EXIF and XMP) are part of the file. Same input, same bytes.
 
+mod exif;
+mod icc;
 mod jpeg;
 mod tiff;
 
-pub(crate) use self::{
-    jpeg::{Jpeg, jpeg},
-    tiff::tiff,
+use self::{jpeg::Jpeg, tiff::Tiff};
+pub(crate) use self::{jpeg::jpeg, tiff::master};
+use super::{
+    geometry::View,
+    profile::{Format, Profile},
 };
+use platen_protocol::uplink::ColourMode;
 use std::fmt::Write as _;
 
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +25,62 @@ pub(crate) enum EncodeError {
     Strips,
     #[error("metadata of {0} bytes do not fit into a JPEG segment of 65,500")]
     Metadata(usize),
+    #[error("colour profile: {0}")]
+    Icc(String),
+    #[error("the page does not fit into a TIFF of 4 GiB")]
+    TooLarge(#[from] std::num::TryFromIntError),
+}
+
+impl From<std::io::Error> for EncodeError {
+    fn from(error: std::io::Error) -> Self {
+        Self::Tiff(::tiff::TiffError::IoError(error))
+    }
+}
+
+/// A delivered page being made strip by strip.
+#[derive(Debug)]
+pub(crate) enum Encoder {
+    Jpeg(Box<Jpeg>),
+    Tiff(Tiff),
+}
+
+impl Encoder {
+    /// A page of this size, in the format that the profile asks for.
+    pub(crate) fn new(
+        mode: ColourMode,
+        size: (usize, usize),
+        dpi: u32,
+        profile: &Profile,
+    ) -> Result<Self, EncodeError> {
+        Ok(match extension(mode, profile) {
+            "jpg" => Self::Jpeg(Box::new(Jpeg::new(size, dpi, profile.quality)?)),
+            _ => Self::Tiff(Tiff::new(mode, size, dpi, profile.compression)),
+        })
+    }
+
+    /// The next strip from the top.
+    pub(crate) fn strip(&mut self, strip: &View<'_>) -> Result<(), EncodeError> {
+        match self {
+            Self::Jpeg(jpeg) => jpeg.strip(strip),
+            Self::Tiff(tiff) => tiff.strip(strip),
+        }
+    }
+
+    /// The file.
+    pub(crate) fn finish(self, metadata: &Metadata) -> Result<Vec<u8>, EncodeError> {
+        match self {
+            Self::Jpeg(jpeg) => jpeg.finish(metadata),
+            Self::Tiff(tiff) => tiff.finish(metadata),
+        }
+    }
+}
+
+/// How the names of delivered pages end.
+pub(crate) fn extension(mode: ColourMode, profile: &Profile) -> &'static str {
+    match (mode, profile.format) {
+        (ColourMode::Lineart, _) | (_, Format::Tiff) => "tif",
+        (ColourMode::Grey | ColourMode::Colour, Format::Jpeg) => "jpg",
+    }
 }
 
 /// What is recorded inside the file beside the pixels.
@@ -37,6 +98,17 @@ pub(crate) struct Metadata {
 }
 
 impl Metadata {
+    /// The value of a fact.
+    fn fact(&self, name: &str) -> Option<&str> {
+        self.facts.iter().find(|(n, _)| *n == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The time as EXIF writes it, `YYYY:MM:DD hh:mm:ss`, and its offset from UTC.
+    fn exif_time(&self) -> Option<(String, &'static str)> {
+        let (date, time) = self.time.split_once('T')?;
+        Some((format!("{} {}", date.replace('-', ":"), time.get(..8)?), "+00:00"))
+    }
+
     /// As an XMP packet (ISO 16684-1), readable by any viewer.
     pub(crate) fn xmp(&self) -> String {
         let mut xmp = String::from(

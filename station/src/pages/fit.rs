@@ -6,6 +6,7 @@
 
 use super::{
     geometry::{Grey, View},
+    holes::{self, Hole},
     ink,
     paper::Sheet,
     turn::Canvas,
@@ -17,7 +18,9 @@ const A4: (f64, f64) = (210.0, 297.0);
 /// A sheet may be so much larger than A4 before it is reported: paper swells, and edges are found to half a millimetre.
 const OVER_MM: f64 = 3.0;
 /// Beyond this from an edge there is nothing but lid; nearer, only what is dark is.
-const BAND_MM: f64 = 1.0;
+pub(super) const BAND_MM: f64 = 1.0;
+/// A hole is filled so far beyond its own edge, where its rim is dark, in bands.
+const HOLE_RIM: f64 = 0.5;
 /// Darker than this share of the paper is lid, within the band, in 1/100.
 const DARK: u32 = 85;
 /// A sheet that covers less of the scan may be a part of a larger dark one.
@@ -38,6 +41,8 @@ pub(crate) struct Lid {
     seen: [bool; 4],
     /// Width of the band along an edge in which pixels decide for themselves.
     band: f64,
+    /// Punch holes that are filled.
+    holes: [Option<Hole>; holes::MOST],
 }
 
 /// How the sheet is delivered.
@@ -49,8 +54,15 @@ pub(crate) struct Fit {
     pub(crate) larger_than_a4: bool,
 }
 
-/// Fits the sheet, turned by `degrees`.
-pub(crate) fn fit(page: &View<'_>, sheet: &Sheet, degrees: f64) -> Fit {
+impl Fit {
+    /// The scan as it is.
+    pub(crate) fn untouched(page: &View<'_>) -> Self {
+        Self { canvas: Canvas::whole(page), kept: frame(page), larger_than_a4: false }
+    }
+}
+
+/// Fits the sheet, turned by `degrees`, with these holes filled.
+pub(crate) fn fit(page: &View<'_>, sheet: &Sheet, degrees: f64, holes: &[Hole]) -> Fit {
     let whole = Canvas::whole(page);
     let mm = f64::from(page.dpi) / 25.4;
     let known = sheet.seen.contains(&true);
@@ -80,7 +92,8 @@ pub(crate) fn fit(page: &View<'_>, sheet: &Sheet, degrees: f64) -> Fit {
         top + full_height / 2.0 - ((full_height - height) / 2.0).floor(),
     );
     let centre = (whole.centre.0 + middle.0 * cos - middle.1 * sin, whole.centre.1 + middle.0 * sin + middle.1 * cos);
-    let lid = known.then_some(Lid { quad: sheet.quad, seen: sheet.seen, band: BAND_MM * mm });
+    let holes = std::array::from_fn(|i| holes.get(i).copied());
+    let lid = known.then_some(Lid { quad: sheet.quad, seen: sheet.seen, band: BAND_MM * mm, holes });
     let canvas = Canvas { width: full_width as usize, height: full_height as usize, centre, degrees, lid };
     // Only edges that were seen say how large the sheet is.
     let [top, right, bottom, left] = sheet.seen;
@@ -163,6 +176,11 @@ fn distances(
 }
 
 impl Lid {
+    /// How many punch holes are filled.
+    pub(crate) fn holes_filled(&self) -> usize {
+        self.holes.iter().flatten().count()
+    }
+
     /// Paints the lid in a row of the result over with `paper`. The row's pixels lie at `start`, `start + step` and so on
     /// in the scan.
     pub(crate) fn paint<const BANDS: usize>(
@@ -181,6 +199,16 @@ impl Lid {
                 if pixel.iter().map(|&v| u32::from(v)).sum::<u32>() * 100 < limit {
                     *pixel = paper;
                 }
+            }
+        }
+        for hole in self.holes.iter().flatten() {
+            // Where the row passes nearest to the hole's middle, and how far from there it leaves it.
+            let (dx, dy) = (hole.x - start.0, hole.y - start.1);
+            let (along, beside) = (dx * step.0 + dy * step.1, dx * step.1 - dy * step.0);
+            let reach = (hole.radius + self.band * HOLE_RIM).powi(2) - beside * beside;
+            if reach > 0.0 {
+                let end = |at: f64| at.clamp(0.0, n as f64) as usize;
+                pixels[end(along - reach.sqrt())..end(along + reach.sqrt() + 1.0)].fill(paper);
             }
         }
     }
@@ -236,7 +264,7 @@ mod tests {
         #[test]
         fn the_lid_goes_and_the_sheet_stays(degrees in -12.0f64..12.0) {
             let (page, sheet) = scan(degrees);
-            let fit = fit(&page.view(), &sheet, degrees);
+            let fit = fit(&page.view(), &sheet, degrees, &[]);
             prop_assert_eq!((fit.canvas.width, fit.canvas.height), (827, 1_169));
             let out = turn::whole(&page.view(), &fit.canvas, [230; 3]);
             let dark = out.data.iter().filter(|&&v| v < 60).count();
@@ -258,7 +286,7 @@ mod tests {
             data: (0..700_000).map(|i| i as u8).collect(),
         };
         let sheet = Sheet { quad: [(0.0, 0.0); 4], seen: [false; 4], angle: None };
-        let fit = fit(&page.view(), &sheet, 0.0);
+        let fit = fit(&page.view(), &sheet, 0.0, &[]);
         let out = turn::whole(&page.view(), &fit.canvas, [255; 3]);
         assert_eq!((out.width, out.height), (827, 1_169));
         let (left, top) = (63, 84);
@@ -272,7 +300,7 @@ mod tests {
         let page =
             Image { mode: ColourMode::Grey, width: 1_300, height: 1_700, dpi: 100, data: vec![20; 1_300 * 1_700] };
         let quad = [(50.0, 50.0), (1_250.0, 50.0), (1_250.0, 1_650.0), (50.0, 1_650.0)];
-        let fit = fit(&page.view(), &Sheet { quad, seen: [true; 4], angle: Some(0.0) }, 0.0);
+        let fit = fit(&page.view(), &Sheet { quad, seen: [true; 4], angle: Some(0.0) }, 0.0, &[]);
         assert!(fit.larger_than_a4);
         assert_eq!((fit.canvas.width, fit.canvas.height), (1_200, 1_600));
     }

@@ -1,7 +1,7 @@
 //! Where ink is: darker than its surroundings, whatever the paper's colour, with the dark lid, blots, photographs and a
 //! feeder's streaks held down.
 
-use super::{geometry::Grey, reduce};
+use super::{geometry::Grey, paper::Sheet, reduce};
 use multiversion::multiversion;
 
 /// The local mean is taken over a square of this half-width, in mm.
@@ -16,6 +16,8 @@ const CELL: usize = 6;
 const STREAK_SHARE: f32 = 0.7;
 /// The picture's rim, in pixels of the coarse picture, holds no writing.
 const RIM: usize = 2;
+/// The rim of a sheet holds the shadow of its edge, in mm.
+const RIM_MM: f64 = 2.0;
 /// So many pixels say enough about how bright a picture is.
 const SAMPLE: usize = 100_000;
 /// The threshold of a pixel that can hold no ink.
@@ -68,6 +70,21 @@ impl InkMap {
     /// Whether a pixel of the coarse picture can hold no ink: lid, its shadow, a streak.
     pub(crate) fn is_masked(&self, i: usize) -> bool {
         self.below[i] == NEVER
+    }
+
+    /// The ink on a sheet alone, of a scan of `dpi`: without the shadows of its edges.
+    pub(crate) fn on(&self, sheet: &Sheet, dpi: f64) -> Self {
+        let scale = dpi / f64::from(self.coarse.dpi);
+        let rim = RIM_MM * dpi / 25.4;
+        let w = self.coarse.width;
+        let (mut coarse, mut below) = (self.coarse.clone(), self.below.clone());
+        for i in 0..below.len() {
+            if !sheet.holds((((i % w) as f64 + 0.5) * scale, ((i / w) as f64 + 0.5) * scale), rim) {
+                coarse.data[i] = 0;
+                below[i] = NEVER;
+            }
+        }
+        Self { grey: self.grey.clone(), coarse, below }
     }
 
     /// Share of the page that is inked, without what shows through.

@@ -1,21 +1,29 @@
 //! The page pipeline: pixels in, pixels and findings out. Everything here is pure; one file a stage, in order:
 //!
-//! [`geometry`] (views and images) → [`reduce`] → [`ink`] → [`paper`] → [`blank`] →
-//! [`skew`] → [`fit`] → [`streaks`] → [`same`] → [`turn`] → [`encode`], the last two joined by [`deliver`]
+//! [`geometry`] (views and images) → [`reduce`] → [`ink`] → [`paper`] → [`beyond`] → [`holes`] → [`blank`] → [`skew`] →
+//! [`fit`] → [`quality`] → [`seal`] → [`streaks`] → [`glass`] → [`same`] → [`turn`] → [`proof`] → [`encode`], the last
+//! three joined by [`deliver`]; what is asked of a page, its [`profile`] says
 //!
 //! Sign everywhere: an angle is the rotation in degrees that straightens the page, positive = counter-clockwise as seen
 //! on screen. Lengths are pixels of the image at hand unless they say mm.
 
+mod beyond;
 pub(crate) mod blank;
 pub(crate) mod deliver;
 pub(crate) mod encode;
 mod fit;
 pub(crate) mod geometry;
+pub(crate) mod glass;
+mod holes;
 mod ink;
 mod paper;
 pub(crate) mod preview;
+pub(crate) mod profile;
+mod proof;
+mod quality;
 mod reduce;
 pub(crate) mod same;
+mod seal;
 mod skew;
 mod streaks;
 mod strips;
@@ -25,9 +33,16 @@ pub(crate) mod turn;
 
 use fit::Fit;
 pub(crate) use geometry::{BadPage, Grey, Image, View};
+use glass::Specks;
+use holes::Hole;
 use paper::Sheet;
+use platen_protocol::uplink::ColourMode;
+pub(crate) use profile::Profile;
+use proof::Mark;
+use quality::Quality;
 pub(crate) use reduce::{Arriving, adopted, reduced};
 pub(crate) use same::Signature;
+use seal::Ring;
 use serde::{Deserialize, Serialize};
 use skew::Skew;
 
@@ -35,6 +50,15 @@ use skew::Skew;
 const SURE: f64 = 0.35;
 /// Turning by less than this changes nothing that anyone can see, in degrees.
 const WORTH_TURNING: f64 = 0.05;
+
+/// How pages come to the scanner's eye.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lay {
+    /// Each is laid into the corner of the glass by hand.
+    Glass,
+    /// A feeder moves them.
+    Feeder,
+}
 
 /// What was found on a page.
 #[derive(Debug, Clone, PartialEq)]
@@ -60,6 +84,25 @@ pub(crate) struct Findings {
     pub(crate) fit: Fit,
     /// The paper's own colour; where the page is grey, all three are the same.
     pub(crate) paper: [u8; 3],
+    pub(crate) quality: Quality,
+    pub(crate) holes: Vec<Hole>,
+    /// A round seal on a page that was scanned without colour.
+    pub(crate) seal: Option<Ring>,
+    /// What may be dirt on the glass, if it is seen again and again; see [`glass::Glass`].
+    pub(crate) specks: Specks,
+    /// Inked places that must be on the delivered page.
+    pub(crate) marks: Vec<Mark>,
+    /// How many of the marks were looked up on the delivered page, and how many had lost their ink.
+    pub(crate) proved: Option<(usize, usize)>,
+}
+
+impl Findings {
+    /// The result has lost ink, or may have: the page is delivered as it was scanned.
+    fn refuse(&mut self, page: &View<'_>) {
+        self.applied = 0.0;
+        self.fit = Fit::untouched(page);
+        self.flags.push(Flag::InkAtRisk);
+    }
 }
 
 /// Something a person should look at.
@@ -80,6 +123,34 @@ pub(crate) enum Flag {
     SameSheet,
     /// Dirt on the scanner's glass draws lines along the scan.
     Streaks,
+    /// Ink of the scan was missing on the straightened page, so that it is delivered as it was scanned.
+    InkAtRisk,
+    /// Another sheet lies on the glass.
+    SecondSheet,
+    /// A part of the sheet lies outside of the scan.
+    OffTheGlass,
+    /// The sheet lies further from the corner than the profile allows.
+    OffCorner,
+    /// Light came in beside the lid.
+    LightLeak,
+    /// The sheet has punch holes, and the profile wants to know.
+    Holes,
+    /// Its edges are softer than the profile allows.
+    Unsharp,
+    /// Its paper is darker than the profile allows.
+    Dark,
+    /// Paper and ink are nearer to each other than the profile allows.
+    Faint,
+    /// More of it lies at the ends of the scale than the profile allows.
+    Clipped,
+    /// Its paper leans to a colour that paper does not have.
+    ColourCast,
+    /// A seal was scanned without colour.
+    SealWithoutColour,
+    /// Scanned at less than the profile's resolution.
+    LowResolution,
+    /// Dirt lies at one place of the glass, page after page.
+    DirtyGlass,
 }
 
 impl Flag {
@@ -93,43 +164,94 @@ impl Flag {
             Self::LargerThanA4 => "larger-than-a4",
             Self::SameSheet => "same-sheet",
             Self::Streaks => "streaks",
+            Self::InkAtRisk => "ink-at-risk",
+            Self::SecondSheet => "second-sheet",
+            Self::OffTheGlass => "off-the-glass",
+            Self::OffCorner => "off-corner",
+            Self::LightLeak => "light-leak",
+            Self::Holes => "holes",
+            Self::Unsharp => "unsharp",
+            Self::Dark => "dark",
+            Self::Faint => "faint",
+            Self::Clipped => "clipped",
+            Self::ColourCast => "colour-cast",
+            Self::SealWithoutColour => "seal-without-colour",
+            Self::LowResolution => "low-resolution",
+            Self::DirtyGlass => "dirty-glass",
         }
     }
 }
 
-/// Paper that lies askew by more than this is told to the operator, in degrees (the contract's limit, domain.md).
-const ASKEW: f64 = 3.0;
-
 /// How sure the edges of a blank sheet are of its angle.
 const EDGES_ALONE: f64 = 0.8;
+/// Where this share of the page or more is inked, shadows of its edges need not be looked for.
+const FEW: f32 = 0.03;
+/// A corner may lie so far outside of the scan before the sheet is said to leave the glass, in mm.
+const OUTSIDE_MM: f64 = 1.5;
 
-/// Looks at a page; `fine` is the page [`reduced`].
-pub(crate) fn examine(page: &View<'_>, fine: &Grey) -> Findings {
+/// Looks at a page as `profile` asks; `fine` is the page [`reduced`].
+pub(crate) fn examine(page: &View<'_>, fine: &Grey, profile: &Profile, lay: Lay) -> Findings {
+    let dpi = f64::from(page.dpi);
     let ink = ink::InkMap::new(fine);
+    let level = ink::paper_level(fine);
     let edges = paper::edges(&ink.grey);
     let within = |edges| Sheet::within(edges, &ink.grey, (page.width, page.height));
-    let cutting = fit::cutting(&ink.grey, &within(edges), f64::from(page.dpi));
+    let outermost = within(edges);
+    let cutting = fit::cutting(&ink.grey, &outermost, dpi);
+    let beyond = beyond::look(&ink.grey, level, &outermost, dpi);
+    let holes = holes::find(&ink.grey, level, &outermost, beyond.lid, dpi);
+    let in_hole = |(x, y): (f64, f64)| holes.iter().any(|h| (x - h.x).hypot(y - h.y) < h.radius * 1.5);
+    let marks = proof::marks(&ink, dpi, in_hole);
+    let inked = proof::beyond(&marks, &outermost, fit::BAND_MM * dpi / 25.4);
+    let cutting: [bool; 4] = std::array::from_fn(|i| cutting[i] || inked[i]);
     let sheet = within(std::array::from_fn(|i| edges[i].filter(|_| !cutting[i])));
-    let blank = blank::is_blank(fine, &ink, &sheet, f64::from(page.dpi));
-    let mut skew = skew::find(fine, &ink, &sheet);
-    if let (true, Some(edges)) = (blank, sheet.angle) {
+    let by_shadows = (sheet.seen.contains(&false) && ink.share() < FEW).then(|| {
+        let shadows = paper::shadows(&ink.grey);
+        within(std::array::from_fn(|i| edges[i].filter(|_| !cutting[i]).or(shadows[i])))
+    });
+    let guessed = by_shadows.as_ref().filter(|guessed| guessed.angle.is_some()).unwrap_or(&sheet);
+    let inner = by_shadows.as_ref().filter(|guessed| guessed.is_whole(page)).map(|guessed| ink.on(guessed, dpi));
+    let inner = inner.as_ref().unwrap_or(&ink);
+    let blank = blank::is_blank(fine, inner, &sheet, dpi);
+    let mut skew = skew::find(fine, inner, guessed);
+    if let (true, Some(edges)) = (blank, guessed.angle) {
         // A blank page lies as its sheet lies.
         skew = Skew { angle: edges, confidence: EDGES_ALONE };
     }
-    let mut flags = Vec::new();
-    let mut flag = |flag, if_so: bool| if_so.then(|| flags.push(flag));
-    let sure = skew.confidence >= SURE && (!blank || sheet.angle.is_some());
-    flag(Flag::Blank, blank);
-    flag(Flag::SkewUncertain, !sure && !blank);
-    flag(Flag::Askew, sure && skew.angle.abs() > ASKEW);
+    let sure = skew.confidence >= SURE && (!blank || guessed.angle.is_some());
     let applied = if sure && skew.angle.abs() >= WORTH_TURNING { skew.angle } else { 0.0 };
-    let fit = fit::fit(page, &sheet, applied);
-    flag(Flag::EdgesUncertain, cutting.contains(&true));
-    flag(Flag::LargerThanA4, fit.larger_than_a4);
+    let filled: &[Hole] = if profile.holes == profile::Holes::Fill { &holes } else { &[] };
+    let fit = fit::fit(page, &sheet, applied, filled);
+    let paper = paper::colour(page, level);
+    let quality = quality::measure(page, &ink, &sheet, paper);
     let streaks = streaks::find(fine);
-    flag(Flag::Streaks, !streaks.is_empty());
+    let seal = if page.mode == ColourMode::Colour { None } else { seal::find(&ink.grey) };
+    let in_mm = |px: f64| px * 25.4 / dpi;
+    let corner_mm = sheet.corner().map(|(x, y)| (in_mm(x), in_mm(y)));
+    let limits = &profile.limits;
+    let far = |(x, y): (f64, f64)| x.abs().max(y.abs()) > limits.corner_mm;
+    let flags = [
+        (Flag::Blank, blank),
+        (Flag::SkewUncertain, !sure && !blank),
+        (Flag::Askew, sure && skew.angle.abs() > limits.askew),
+        (Flag::EdgesUncertain, cutting.contains(&true)),
+        (Flag::SecondSheet, beyond.another_sheet),
+        (Flag::LightLeak, beyond.light_leak),
+        (Flag::OffTheGlass, outermost.leaves(page, OUTSIDE_MM * dpi / 25.4)),
+        (Flag::OffCorner, lay == Lay::Glass && corner_mm.is_some_and(far)),
+        (Flag::LargerThanA4, fit.larger_than_a4),
+        (Flag::Holes, profile.holes == profile::Holes::Flag && !holes.is_empty()),
+        (Flag::Unsharp, quality.edge_mm.is_some_and(|mm| mm > limits.edge_mm)),
+        (Flag::Dark, quality.paper < limits.paper),
+        (Flag::Faint, !blank && quality.paper.saturating_sub(quality.ink) < limits.contrast),
+        (Flag::Clipped, quality.clipped > limits.clipped || quality.crushed > limits.crushed),
+        (Flag::ColourCast, quality.cast > limits.cast),
+        (Flag::SealWithoutColour, seal.is_some()),
+        (Flag::LowResolution, page.dpi < limits.dpi),
+        (Flag::Streaks, !streaks.is_empty()),
+    ];
     // Corners in pixels of the ink.
-    let scale = f64::from(ink.coarse.dpi) / f64::from(page.dpi);
+    let scale = f64::from(ink.coarse.dpi) / dpi;
     let corners = sheet.quad.map(|(x, y)| (x * scale, y * scale));
     Findings {
         signature: Signature::new(fine, &ink.coarse, |i| ink.is_masked(i), skew.angle, &corners),
@@ -137,11 +259,17 @@ pub(crate) fn examine(page: &View<'_>, fine: &Grey) -> Findings {
         confidence: skew.confidence,
         applied,
         blank,
-        flags,
+        flags: flags.into_iter().filter_map(|(flag, if_so)| if_so.then_some(flag)).collect(),
         streaks,
-        corner_mm: sheet.corner().map(|(x, y)| (x * 25.4 / f64::from(page.dpi), y * 25.4 / f64::from(page.dpi))),
+        corner_mm,
         quad: sheet.quad,
         fit,
-        paper: paper::colour(page, ink::paper_level(fine)),
+        paper,
+        quality,
+        seal,
+        specks: glass::specks(&ink.coarse, &sheet, dpi),
+        marks,
+        holes,
+        proved: None,
     }
 }

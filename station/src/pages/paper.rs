@@ -23,6 +23,19 @@ const QUORUM: f32 = 0.5;
 /// An edge that leans further than this is none: tan 17°.
 const LEAN: f32 = 0.31;
 
+/// At an edge without a dark lid grey changes by so much over two pixels, most steeply within so many.
+const SHADOW: i32 = 4;
+const SHADOW_REACH: usize = 6;
+/// And by so many times what it changes by anyway.
+const GRAINS: i32 = 5;
+/// A shadow is no darker than this below the lid; ink is.
+const SHADOW_MOST: i32 = 45;
+/// Edges whose slopes agree within this belong to one sheet.
+const SQUARE: f32 = 0.01;
+
+/// A sheet on a bright lid covers at least this share of the scan.
+const WHOLE: f64 = 0.35;
+
 /// An edge of the sheet: where it crosses each line of pixels.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Edge {
@@ -69,6 +82,12 @@ impl Sheet {
         (0..4).map(|i| corner(i).0 * corner(i + 1).1 - corner(i + 1).0 * corner(i).1).sum::<f64>().abs() / 2.0
     }
 
+    /// Whether enough of its edges were seen, around enough of the scan, to tell what lies on it from what lies beside.
+    pub(super) fn is_whole(&self, page: &View<'_>) -> bool {
+        let seen = self.seen.iter().filter(|seen| **seen).count();
+        seen >= 3 && self.area() > WHOLE * (page.width as f64) * (page.height as f64)
+    }
+
     /// The top-left corner, if both edges that meet there were seen.
     pub(crate) fn corner(&self) -> Option<(f64, f64)> {
         let [top, _, _, left] = self.seen;
@@ -83,6 +102,24 @@ impl Sheet {
             let rim = if self.seen[i] { rim } else { 0.0 };
             dx * (y - ay) - dy * (x - ax) >= rim * dx.hypot(dy)
         })
+    }
+
+    /// How far inside of its edges a place lies: top, right, bottom, left, in pixels of the scan.
+    pub(crate) fn distances(&self, (x, y): (f64, f64)) -> [f64; 4] {
+        std::array::from_fn(|i| {
+            let ((ax, ay), (bx, by)) = (self.quad[i], self.quad[(i + 1) % 4]);
+            let (dx, dy) = (bx - ax, by - ay);
+            (dx * (y - ay) - dy * (x - ax)) / dx.hypot(dy).max(1e-9)
+        })
+    }
+
+    /// Whether a corner where two seen edges meet lies more than `far` pixels outside of the scan.
+    pub(crate) fn leaves(&self, page: &View<'_>, far: f64) -> bool {
+        let (w, h) = (page.width as f64, page.height as f64);
+        let outside = |(x, y): (f64, f64)| x < -far || y < -far || x > w + far || y > h + far;
+        let [top, right, bottom, left] = self.seen;
+        let met = [top && left, top && right, bottom && right, bottom && left];
+        self.quad.iter().zip(met).any(|(&corner, met)| met && outside(corner))
     }
 }
 
@@ -135,6 +172,69 @@ fn edge(grey: &Grey, paper: i32, back: bool) -> Option<Edge> {
     (edge.votes as f32 >= QUORUM * places.len() as f32).then_some(edge)
 }
 
+/// The sheet's edges on a lid about as bright as paper, by the shadows that they throw and the small steps there. Rules and
+/// margins of print can look like that too, so that this is good for weighing, and nothing is cut or painted by it.
+pub(super) fn shadows(small: &Grey) -> [Option<Edge>; 4] {
+    let turned = transposed(small);
+    let edges = [shadow(&turned, false), shadow(small, true), shadow(&turned, true), shadow(small, false)];
+    // Edges of one sheet are square to each other.
+    let Some(angle) = agreed_angle(&[(edges[0], 1.0), (edges[2], 1.0), (edges[3], -1.0), (edges[1], -1.0)]) else {
+        return [None; 4];
+    };
+    let slope = angle.to_radians().tan() as f32;
+    let signs = [1.0, -1.0, 1.0, -1.0];
+    std::array::from_fn(|i| edges[i].filter(|edge| (edge.slope * signs[i] - slope).abs() < SQUARE))
+}
+
+/// The shadow that is met when each row is walked from its left end (`back`: from its right end).
+fn shadow(grey: &Grey, back: bool) -> Option<Edge> {
+    let mut places = Vec::with_capacity(grey.height / 2);
+    let least = (SHADOW * 3).max(GRAINS * grain(grey));
+    for y in (1..grey.height.saturating_sub(1)).step_by(2) {
+        let rows = [grey.row(y - 1), grey.row(y), grey.row(y + 1)];
+        let line = |x: usize| -> i32 {
+            let x = if back { grey.width - 1 - x } else { x };
+            rows.iter().map(|row| i32::from(row[x])).sum()
+        };
+        if let Some(at) = first_change(line, grey.width, least) {
+            places.push((y as f32 + 0.5, if back { grey.width as f32 - at } else { at }));
+        }
+    }
+    if places.len() * 4 < grey.height / 2 || places.len() < 24 {
+        return None;
+    }
+    let edge = fit(&places)?;
+    (edge.votes as f32 >= QUORUM * places.len() as f32).then_some(edge)
+}
+
+/// By how much sums of three pixels usually differ over two pixels: the median of a sample.
+fn grain(grey: &Grey) -> i32 {
+    let mut steps: Vec<i32> = Vec::new();
+    for y in (1..grey.height.saturating_sub(1)).step_by(9) {
+        let sum = |x: usize| (y - 1..=y + 1).map(|y| i32::from(grey.row(y)[x])).sum::<i32>();
+        steps.extend((2..grey.width).step_by(11).map(|x| (sum(x) - sum(x - 2)).abs()));
+    }
+    let middle = steps.len() / 2;
+    if steps.is_empty() { 0 } else { *steps.select_nth_unstable(middle).1 }
+}
+
+/// Walks a line of sums of three pixels to the first place where it changes, and there to where it changes most steeply:
+/// up out of a shadow, or up or down from a lid to paper of nearly its own brightness.
+fn first_change(line: impl Fn(usize) -> i32, len: usize, least: i32) -> Option<f32> {
+    let until = (len * 4 / 10).max(SHADOW_REACH + 6) - SHADOW_REACH - 4;
+    let slope = |x: usize| (line(x + 1) - line(x - 1)).abs();
+    let first = (2..until).find(|&x| slope(x) >= least)?;
+    let darkest = (first - 1..first + SHADOW_REACH).map(&line).min()?;
+    if line(first - 2) - darkest > SHADOW_MOST * 3 {
+        return None;
+    }
+    let steepest = (first..first + SHADOW_REACH).rev().max_by_key(|&x| slope(x))?;
+    let (a, b, c) = (slope(steepest - 1) as f32, slope(steepest) as f32, slope(steepest + 1) as f32);
+    let bend = a - 2.0 * b + c;
+    let off = if bend < 0.0 { ((a - c) / (2.0 * bend)).clamp(-0.5, 0.5) } else { 0.0 };
+    Some(steepest as f32 + 0.5 + off)
+}
+
 enum Walk {
     /// Where paper begins.
     Step(f32),
@@ -162,7 +262,11 @@ fn step_up(line: impl Fn(usize) -> i32, len: usize, paper: i32) -> Walk {
         let before = if p >= 6 { slope(p - 4) } else { 0 };
         let behind = sum(p + 3..p + 13);
         let ahead = line(p - 2) + line(p - 1);
-        if here > 2 * before.max(0) && behind - 5 * ahead > 5 * here * 6 / 10 {
+        // Lid before it, and not only a rule or a shadow on paper.
+        let far = p.saturating_sub(12)..p - 2;
+        let (far_sum, far_n) = (sum(far.clone()), far.len() as i32);
+        let rises = (behind * far_n - 10 * far_sum) * 10 > 5 * far_n * here * 5;
+        if here > 2 * before.max(0) && behind - 5 * ahead > 5 * here * 6 / 10 && rises {
             // The top of the parabola through the three steepest places.
             let (a, b, c) = (slope(p - 1) as f32, here as f32, slope(p + 1) as f32);
             let bend = a - 2.0 * b + c;

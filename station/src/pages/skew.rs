@@ -4,6 +4,7 @@
 //! is the projection at an angle. Coarse search over ±15.6°, rows and columns both (vertical Chinese, tables), then fine
 //! on the picture at full resolution. Method and figures: `imaging.md`.
 
+mod columns;
 mod sparse;
 
 use super::{
@@ -12,6 +13,8 @@ use super::{
     paper::Sheet,
     strips::{Strips, energy, transposed},
 };
+use columns::Upright;
+use std::ops::Range;
 
 const COARSE_RANGE: f32 = 15.6;
 const COARSE_STEP: f32 = 0.2;
@@ -79,9 +82,21 @@ pub(crate) fn find(fine: &Grey, ink: &InkMap, sheet: &Sheet) -> Skew {
         return sparse::find(&ink.strong(&turned), f64::from(angle_of(best)), confidence, sheet.angle);
     }
     let (a, d) = (across[best].max(0.0), down[best].max(0.0));
-    let search = |axis, share: f64, other: f64| {
+    let start = angle_of(best);
+    let search = |axis: Axis, share: f64, other: f64| {
         (share >= 0.25 * other).then(|| {
-            let peak = refine(if axis == Axis::Rows { &turned } else { &full }, axis, angle_of(best));
+            let peak = if axis == Axis::Columns {
+                refine(&full, start, |degrees| axis.slope(degrees), &[])
+            } else {
+                let columns = columns::find(&ink.coarse, start);
+                if columns.len() < 2 {
+                    refine(&turned, start, |degrees| axis.slope(degrees), &[])
+                } else {
+                    let upright = Upright::new(&full, start);
+                    let columns: Vec<_> = columns.iter().map(|column| upright.strips_of(column)).collect();
+                    refine(&transposed(&upright.ink), start, |degrees| upright.slope(degrees), &columns)
+                }
+            };
             (peak.angle, peak.sharpness * share)
         })
     };
@@ -129,19 +144,23 @@ struct Peak {
     sharpness: f64,
 }
 
-/// Steps .04 → .012 → .006 and a parabola around `start`.
-fn refine(ink: &Grey, axis: Axis, start: f32) -> Peak {
-    let strips = Strips::new(ink, FINE_STRIP, axis.slope(start), 0.012);
+/// Steps .04 → .012 → .006 and a parabola around `start`. `slope` tells how lines lie in `ink` for an angle. `columns` are
+/// ranges of strips whose lines do not continue each other's; without any, the page is one.
+fn refine(ink: &Grey, start: f32, slope: impl Fn(f32) -> f32, columns: &[Range<usize>]) -> Peak {
+    let strips = Strips::new(ink, FINE_STRIP, slope(start), 0.012);
     let mut profile = vec![0; strips.len];
-    let mut score = |offset: f32, groups: usize| {
-        let slope = axis.slope(start + offset) - axis.slope(start);
-        (0..groups)
-            .map(|g| {
-                strips.project(slope, strips.count * g / groups..strips.count * (g + 1) / groups, &mut profile);
-                energy(&profile, 1)
-            })
-            .sum::<f64>()
+    let mut score = |offset: f32, groups: &[Range<usize>]| {
+        let slope = slope(start + offset) - slope(start);
+        let energies = groups.iter().map(|group| {
+            strips.project(slope, group.start.min(strips.count)..group.end.min(strips.count), &mut profile);
+            energy(&profile, 1)
+        });
+        energies.sum::<f64>()
     };
+    let quarters: [Range<usize>; GROUPS] =
+        std::array::from_fn(|g| strips.count * g / GROUPS..strips.count * (g + 1) / GROUPS);
+    let whole = [0..strips.count];
+    let (apart, joined): (&[_], &[_]) = if columns.is_empty() { (&quarters, &whole) } else { (columns, columns) };
     let best = |from: f32, step: f32, reach: i32, score: &mut dyn FnMut(f32) -> f64| {
         let at = |i: i32| from + i as f32 * step;
         let scores: Vec<f64> = (-reach..=reach).map(|i| score(at(i))).collect();
@@ -149,14 +168,14 @@ fn refine(ink: &Grey, axis: Axis, start: f32) -> Peak {
         (at(i as i32 - reach), scores[i])
     };
     // Column groups first: two columns of print otherwise lock on each other's lines.
-    let (near, _) = best(0.0, 0.04, 10, &mut |o| score(o, GROUPS));
-    let (nearer, _) = best(near, 0.012, 3, &mut |o| score(o, GROUPS));
+    let (near, _) = best(0.0, 0.04, 10, &mut |o| score(o, apart));
+    let (nearer, _) = best(near, 0.012, 3, &mut |o| score(o, apart));
     // Then the whole width polishes within ±0.06°.
-    let (coherent, peak) = best(nearer, 0.012, 5, &mut |o| score(o, 1));
-    let around: Vec<f64> = (-4..=4).map(|i| score(coherent + i as f32 * 0.006, 1)).collect();
+    let (coherent, peak) = best(nearer, 0.012, 5, &mut |o| score(o, joined));
+    let around: Vec<f64> = (-4..=4).map(|i| score(coherent + i as f32 * 0.006, joined)).collect();
     let top = (0..9).max_by(|&a, &b| around[a].total_cmp(&around[b])).unwrap_or(4).clamp(2, 6);
     let offset = f64::from(coherent) + (top as f64 - 4.0 + vertex(&around[top - 2..=top + 2])) * 0.006;
-    let sides = [0.42, -0.42].map(|side| (peak / score(side, 1).max(1.0) - 1.0).max(0.0));
+    let sides = [0.42, -0.42].map(|side| (peak / score(side, joined).max(1.0) - 1.0).max(0.0));
     Peak { angle: f64::from(start) + offset, sharpness: sides[0] + sides[1] }
 }
 

@@ -1,6 +1,8 @@
 //! The pipeline as a whole on pages that nobody would scan: whatever comes, it answers, and loses nothing.
 
-use super::{Arriving, View, adopted, deliver, encode::Metadata, examine, geometry::row_bytes, reduced};
+use super::{
+    Arriving, Findings, Lay, Profile, View, adopted, deliver, encode::Metadata, examine, geometry::row_bytes, reduced,
+};
 use platen_protocol::uplink::ColourMode;
 use proptest::prelude::*;
 
@@ -44,12 +46,13 @@ proptest! {
         if let Some(arrived) = adopted(&arriving.finish().data, &view) {
             prop_assert_eq!(&arrived.data, &fine.data);
         }
-        let findings = examine(&view, &fine);
+        let profile = Profile::default();
+        let mut findings = examine(&view, &fine, &profile, Lay::Glass);
         prop_assert!(findings.angle.is_finite() && (0.0..=1.0).contains(&findings.confidence));
         prop_assert!(findings.quad.iter().chain(&findings.fit.kept).all(|(x, y)| x.is_finite() && y.is_finite()));
         prop_assert!(findings.signature.is_same_sheet(&findings.signature));
-        let metadata = Metadata { time: String::new(), software: String::new(), operator: String::new(), facts: vec![], steps: vec![] };
-        let made = deliver::deliver(&view, &findings, 75, true, &metadata).unwrap();
+        let metadata = |_: &Findings| Metadata { time: String::new(), software: String::new(), operator: String::new(), facts: vec![], steps: vec![] };
+        let made = deliver::deliver(&view, &mut findings, &profile, true, metadata).unwrap();
         let decoded = image::load_from_memory(&made.file).unwrap();
         prop_assert_eq!((decoded.width() as usize, decoded.height() as usize), (made.width, made.height));
     }

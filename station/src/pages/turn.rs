@@ -11,12 +11,13 @@ mod kernel;
 
 use super::{
     fit::Lid,
-    geometry::{Image, View, row_bytes, unpack_lineart},
+    geometry::{View, row_bytes, unpack_lineart},
 };
 use kernel::{Weights, fixed, mix};
 use multiversion::multiversion;
 use platen_protocol::uplink::ColourMode;
-use std::convert::Infallible;
+#[cfg(test)]
+use {super::geometry::Image, std::convert::Infallible};
 
 /// Rows of a strip: whole blocks of every JPEG sampling.
 pub(crate) const STRIP: usize = 64;
@@ -38,6 +39,13 @@ impl Canvas {
     pub(crate) fn whole(page: &View<'_>) -> Self {
         let centre = (page.width as f64 / 2.0, page.height as f64 / 2.0);
         Self { width: page.width, height: page.height, centre, degrees: 0.0, lid: None }
+    }
+
+    /// Where on the canvas a place of the scan comes to lie, in pixels, edges at integers.
+    pub(crate) fn arrives(&self, (x, y): (f64, f64)) -> (f64, f64) {
+        let (sin, cos) = self.degrees.to_radians().sin_cos();
+        let (dx, dy) = (x - self.centre.0, y - self.centre.1);
+        (dx * cos + dy * sin + self.width as f64 / 2.0, dy * cos - dx * sin + self.height as f64 / 2.0)
     }
 }
 
@@ -82,6 +90,7 @@ pub(crate) fn strips<E>(
 }
 
 /// The whole page that `canvas` shows.
+#[cfg(test)]
 pub(crate) fn whole(page: &View<'_>, canvas: &Canvas, paper: [u8; 3]) -> Image {
     let mut data = Vec::with_capacity(row_bytes(page.mode, canvas.width) * canvas.height);
     let Ok(()) = strips::<Infallible>(page, canvas, paper, |strip| {

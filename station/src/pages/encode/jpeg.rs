@@ -1,7 +1,7 @@
 //! JPEG, baseline, made strip by strip: each strip is a restart interval (ITU-T T.81, B.2.4.4), so that a page is encoded
 //! while its strips are still in the processor's cache, and damage to a file stays within a strip.
 
-use super::{EncodeError, Metadata};
+use super::{EncodeError, Metadata, exif, icc};
 use crate::pages::{
     geometry::View,
     turn::{self, STRIP},
@@ -16,6 +16,7 @@ pub(crate) struct Jpeg {
     width: usize,
     height: usize,
     dpi: u32,
+    in_colour: bool,
     strips: usize,
     /// Tables and frame of the first strip, up to its scan.
     head: Vec<u8>,
@@ -36,7 +37,8 @@ impl Jpeg {
         let mut compressor = Compressor::new()?;
         compressor.set_quality(i32::from(quality))?;
         let buffer = OutputBuf::new_owned();
-        Ok(Self { compressor, buffer, width, height, dpi, strips: 0, head: Vec::new(), scan: Vec::new() })
+        let (head, scan) = (Vec::new(), Vec::new());
+        Ok(Self { compressor, buffer, width, height, dpi, in_colour: false, strips: 0, head, scan })
     }
 
     /// The next strip. Lineart has no place in a JPEG; see [`super::tiff`].
@@ -45,6 +47,7 @@ impl Jpeg {
             ColourMode::Colour => (PixelFormat::RGB, Subsamp::Sub2x2),
             ColourMode::Grey | ColourMode::Lineart => (PixelFormat::GRAY, Subsamp::Gray),
         };
+        self.in_colour = strip.mode == ColourMode::Colour;
         self.compressor.set_subsamp(sampling)?;
         let pixels = strip.bytes();
         let image = turbojpeg::Image { pixels, width: strip.width, pitch: strip.stride, height: strip.height, format };
@@ -61,12 +64,14 @@ impl Jpeg {
         Ok(())
     }
 
-    /// The file, with JFIF density and XMP.
+    /// The file, with JFIF density, EXIF, XMP and colour profile.
     pub(crate) fn finish(mut self, metadata: &Metadata) -> Result<Vec<u8>, EncodeError> {
-        let xmp = metadata.xmp();
-        let payload = [b"http://ns.adobe.com/xap/1.0/\0".as_slice(), xmp.as_bytes()].concat();
-        let length = u16::try_from(payload.len() + 2).map_err(|_| EncodeError::Metadata(payload.len()))?;
-        let mut file = Vec::with_capacity(self.head.len() + payload.len() + self.scan.len() + 16);
+        let mode = if self.in_colour { ColourMode::Colour } else { ColourMode::Grey };
+        let exif = exif::block(self.dpi, metadata, self.in_colour)?;
+        let xmp = [b"http://ns.adobe.com/xap/1.0/\0", metadata.xmp().as_bytes()].concat();
+        // The whole profile in the first segment of one.
+        let icc = [b"ICC_PROFILE\0\x01\x01", icc::profile(mode)?.unwrap_or_default().as_slice()].concat();
+        let mut file = Vec::with_capacity(self.head.len() + exif.len() + xmp.len() + icc.len() + self.scan.len() + 64);
         let mut colours = 1;
         let head = std::mem::take(&mut self.head);
         file.extend_from_slice(head.first_chunk::<2>().ok_or(EncodeError::Strips)?);
@@ -78,9 +83,9 @@ impl Jpeg {
                     file.extend_from_slice(&segment[..11]);
                     file.extend_from_slice(&[1, dpi[0], dpi[1], dpi[0], dpi[1]]);
                     file.extend_from_slice(&segment[16..]);
-                    file.extend_from_slice(&[0xff, 0xe1]);
-                    file.extend_from_slice(&length.to_be_bytes());
-                    file.extend_from_slice(&payload);
+                    for (marker, payload) in [(0xe1, &exif), (0xe1, &xmp), (0xe2, &icc)] {
+                        append(&mut file, marker, payload)?;
+                    }
                 }
                 // The frame: the page's height instead of the first strip's.
                 [_, 0xc0, ..] if segment.len() >= 10 => {
@@ -104,6 +109,15 @@ impl Jpeg {
         file.extend_from_slice(&[0xff, 0xd9]);
         Ok(file)
     }
+}
+
+/// Appends a marker segment (T.81, B.1.1.4).
+fn append(file: &mut Vec<u8>, marker: u8, payload: &[u8]) -> Result<(), EncodeError> {
+    let length = u16::try_from(payload.len() + 2).map_err(|_| EncodeError::Metadata(payload.len()))?;
+    file.extend_from_slice(&[0xff, marker]);
+    file.extend_from_slice(&length.to_be_bytes());
+    file.extend_from_slice(payload);
+    Ok(())
 }
 
 /// A whole page at once.

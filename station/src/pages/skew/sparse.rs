@@ -8,7 +8,7 @@ use crate::pages::geometry::Grey;
 /// Profiles are smoothed over these, from strokes to lines of writing, in mm.
 const SCALES: [f32; 3] = [0.7, 1.0, 1.9];
 /// How many independent measurements one profile is worth; set from generated title pages, see docs/PERFORMANCE.md.
-const WORTH: f64 = 50.0;
+const WORTH: f64 = 25.0;
 /// How far from where the search begins the angle may lie, and the steps of the search, in degrees.
 const REACH: f64 = 1.0;
 const STEP: f64 = 0.02;

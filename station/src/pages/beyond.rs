@@ -1,0 +1,181 @@
+//! What lies on the glass beside the sheet: nothing but a dark lid, another sheet, or light that leaks in under the lid.
+
+use super::{geometry::Grey, paper::Sheet};
+
+/// Side of the cells that are looked at, in pixels of a picture of about 75 dpi: 1 mm.
+const CELL: usize = 3;
+/// Nearer than this to the sheet its own edge shines, in mm.
+const BESIDE_MM: f64 = 2.0;
+/// Paper is at least so bright, in 1/100 of the sheet's own, and another sheet at least so large, in mm².
+const PAPER: u32 = 70;
+const SHEET_MM2: usize = 250;
+/// Light is so much brighter than the lid, in levels, and leaks in along so many mm of the scan's border.
+const LIGHT: u8 = 28;
+const LEAK_MM: usize = 20;
+/// A lid is at most so bright, in 1/100 of the paper, and seen on at least so many cells.
+const LID: u32 = 60;
+const LEAST_LID: usize = 200;
+/// An edge of paper falls by this share of its height within two cells, in 1/100; light fades.
+const SHARP: u32 = 60;
+
+/// What was seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Beyond {
+    /// Grey of the lid, if a dark one is seen.
+    pub(crate) lid: Option<u8>,
+    pub(crate) another_sheet: bool,
+    pub(crate) light_leak: bool,
+}
+
+/// Looks beside the sheet in `small`, the reduced picture of a scan of `dpi`.
+pub(crate) fn look(small: &Grey, paper: u8, sheet: &Sheet, dpi: f64) -> Beyond {
+    if !sheet.seen.contains(&true) {
+        return Beyond::default();
+    }
+    let cells = Cells::beside(small, sheet, dpi);
+    let Some(lid) = cells.lid(paper) else { return Beyond::default() };
+    let sheet_level = (u32::from(paper) * PAPER / 100) as u8;
+    let another_sheet = cells
+        .patches(sheet_level)
+        .iter()
+        .any(|patch| patch.len() >= SHEET_MM2 && cells.falls_sharply(patch, sheet_level, lid));
+    let light = lid.saturating_add(LIGHT);
+    let light_leak = cells
+        .patches(light)
+        .iter()
+        .any(|patch| cells.at_border(patch) >= LEAK_MM && !cells.falls_sharply(patch, light, lid));
+    Beyond { lid: Some(lid), another_sheet, light_leak }
+}
+
+/// A coarse picture of what lies beside the sheet.
+struct Cells {
+    width: usize,
+    height: usize,
+    /// Grey, or nothing where the sheet lies.
+    levels: Vec<Option<u8>>,
+}
+
+impl Cells {
+    fn beside(small: &Grey, sheet: &Sheet, dpi: f64) -> Self {
+        let (width, height) = (small.width / CELL, small.height / CELL);
+        let scale = dpi / f64::from(small.dpi);
+        let rim = -BESIDE_MM * dpi / 25.4;
+        let middle = |i: usize| (i * CELL + CELL / 2) as f64 * scale;
+        let level = |i: usize| {
+            let (x, y) = (i % width, i / width);
+            let outside = !sheet.holds((middle(x), middle(y)), rim);
+            outside.then(|| small.row(y * CELL + CELL / 2)[x * CELL + CELL / 2])
+        };
+        let levels = (0..width * height).map(level).collect();
+        Self { width, height, levels }
+    }
+
+    /// The median of what is dark.
+    fn lid(&self, paper: u8) -> Option<u8> {
+        let limit = u32::from(paper) * LID;
+        let mut dark: Vec<u8> = self.levels.iter().flatten().copied().filter(|&v| u32::from(v) * 100 < limit).collect();
+        let all = self.levels.iter().flatten().count();
+        let middle = dark.len() / 2;
+        (dark.len() >= LEAST_LID && dark.len() * 2 > all).then(|| *dark.select_nth_unstable(middle).1)
+    }
+
+    /// Connected patches of cells that are at least so bright.
+    fn patches(&self, least: u8) -> Vec<Vec<usize>> {
+        let is_bright = |i: usize| self.levels[i].is_some_and(|v| v >= least);
+        let mut seen = vec![false; self.levels.len()];
+        let mut patches = Vec::new();
+        for start in 0..self.levels.len() {
+            if seen[start] || !is_bright(start) {
+                continue;
+            }
+            seen[start] = true;
+            let mut patch = vec![start];
+            let mut next = 0;
+            while let Some(&i) = patch.get(next) {
+                next += 1;
+                for near in self.around(i, 1) {
+                    if !seen[near] && is_bright(near) {
+                        seen[near] = true;
+                        patch.push(near);
+                    }
+                }
+            }
+            patches.push(patch);
+        }
+        patches
+    }
+
+    /// The four cells so far from this one.
+    fn around(&self, i: usize, far: usize) -> impl Iterator<Item = usize> {
+        let (x, y) = (i % self.width, i / self.width);
+        let right = (x + far < self.width).then_some(i + far);
+        let below = (y + far < self.height).then(|| i + far * self.width);
+        [(x >= far).then(|| i - far), right, i.checked_sub(far * self.width), below].into_iter().flatten()
+    }
+
+    /// Whether most of a patch's border to the lid is as steep as an edge of paper is.
+    fn falls_sharply(&self, patch: &[usize], least: u8, lid: u8) -> bool {
+        let (mut sharp, mut all) = (0, 0);
+        for &i in patch {
+            let here = self.levels[i].unwrap_or(lid);
+            for (near, far) in self.around(i, 1).zip(self.around(i, 2)) {
+                let (Some(near), Some(far)) = (self.levels[near], self.levels[far]) else { continue };
+                if near < least {
+                    all += 1;
+                    let fall = u32::from(here.max(least).saturating_sub(far));
+                    sharp += usize::from(fall * 100 >= u32::from(here - lid.min(here)) * SHARP);
+                }
+            }
+        }
+        sharp * 2 > all
+    }
+
+    /// How many of the cells of a patch lie at the scan's border.
+    fn at_border(&self, patch: &[usize]) -> usize {
+        let is_at_border = |&&i: &&usize| {
+            let (x, y) = (i % self.width, i / self.width);
+            x == 0 || y == 0 || x + 1 == self.width || y + 1 == self.height
+        };
+        patch.iter().filter(is_at_border).count()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A sheet on a dark lid at 75 dpi, with something else on the glass.
+    fn scan(other: impl Fn(usize, usize) -> Option<u8>) -> Beyond {
+        let (width, height) = (700, 900);
+        let mut small = Grey { width, height, dpi: 75.0, data: vec![14; width * height] };
+        for (i, v) in small.data.iter_mut().enumerate() {
+            let (x, y) = (i % width, i / width);
+            if (20..450).contains(&x) && (20..640).contains(&y) {
+                *v = 225;
+            } else if let Some(level) = other(x, y) {
+                *v = level;
+            }
+        }
+        let quad = [(80.0, 80.0), (1_800.0, 80.0), (1_800.0, 2_560.0), (80.0, 2_560.0)];
+        look(&small, 225, &Sheet { quad, seen: [true; 4], angle: None }, 300.0)
+    }
+
+    #[test]
+    fn a_lid_alone_is_told_with_its_grey() {
+        assert_eq!(scan(|_, _| None), Beyond { lid: Some(14), another_sheet: false, light_leak: false });
+    }
+
+    #[test]
+    fn a_second_sheet_is_seen_and_a_shred_of_paper_is_not() {
+        let seen = scan(|x, y| ((500..640).contains(&x) && (100..400).contains(&y)).then_some(210));
+        assert!(seen.another_sheet && !seen.light_leak, "{seen:?}");
+        let seen = scan(|x, y| ((500..530).contains(&x) && (100..130).contains(&y)).then_some(210));
+        assert!(!seen.another_sheet && !seen.light_leak, "{seen:?}");
+    }
+
+    #[test]
+    fn light_that_fades_from_the_border_is_a_leak() {
+        let seen = scan(|x, y| (x > 560 && y > 300).then(|| (14 + (x - 560) * 180 / 140) as u8));
+        assert!(seen.light_leak && !seen.another_sheet, "{seen:?}");
+    }
+}

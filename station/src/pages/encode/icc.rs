@@ -1,0 +1,16 @@
+//! Colour profiles (ICC.1): sRGB for colour, a gamma of 2.2 for grey. Scanners give what is meant to be seen as that; a
+//! device's own profile would have to be measured with a target.
+
+use super::EncodeError;
+use moxcms::ColorProfile;
+use platen_protocol::uplink::ColourMode;
+
+/// The profile of pages in a mode; lineart has none.
+pub(super) fn profile(mode: ColourMode) -> Result<Option<Vec<u8>>, EncodeError> {
+    let profile = match mode {
+        ColourMode::Colour => ColorProfile::new_srgb(),
+        ColourMode::Grey => ColorProfile::new_gray_with_gamma(2.2),
+        ColourMode::Lineart => return Ok(None),
+    };
+    profile.encode().map(Some).map_err(|error| EncodeError::Icc(error.to_string()))
+}

@@ -1,0 +1,193 @@
+//! The proof that nothing of a sheet was cut, painted over or turned away: places that were inked in the scan are looked up
+//! on the page as it is delivered. Whatever the stages before found or believed, a result that has lost ink is refused.
+
+use super::{geometry::View, ink::InkMap, paper::Sheet, turn::Canvas};
+use platen_protocol::uplink::ColourMode;
+
+/// So many inked places are looked up, spread evenly over all of them.
+const PLACES: usize = 4_000;
+/// A place counts as inked if it is so much darker than its surroundings.
+const INKED: u8 = 14;
+/// A place has lost its ink if it is brighter by this share of what it was darker than the paper, in 1/100, and by so many
+/// levels.
+const LOST: i32 = 60;
+const LEAST_LOST: i32 = 24;
+/// This share of the places, in 1/1,000, may differ by the interpolation's doing on the thinnest strokes.
+const ALLOWED: usize = 4;
+/// Side of a mark, in mm: a pixel of the ink it was found in.
+const MARK_MM: f64 = 0.34;
+/// So few marks beyond an edge are dust on the lid.
+const LEAST_BEYOND: usize = 6;
+
+/// An inked place of the scan.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Mark {
+    /// Its middle, in pixels of the scan.
+    x: f32,
+    y: f32,
+    level: u8,
+}
+
+/// Places of the scan with ink, from the top, wherever the sheet is believed to lie; but for what is `filled` on purpose.
+pub(crate) fn marks(ink: &InkMap, dpi: f64, filled: impl Fn((f64, f64)) -> bool) -> Vec<Mark> {
+    let coarse = &ink.coarse;
+    let scale = dpi / f64::from(coarse.dpi);
+    let all = coarse.data.iter().filter(|&&v| v >= INKED).count();
+    let step = all.div_ceil(PLACES).max(1);
+    let inked = coarse.data.iter().enumerate().filter(|(_, v)| **v >= INKED).map(|(i, _)| i).step_by(step);
+    let marks = inked.filter_map(|i| {
+        let place = (((i % coarse.width) as f64 + 0.5) * scale, ((i / coarse.width) as f64 + 0.5) * scale);
+        (!filled(place)).then(|| Mark { x: place.0 as f32, y: place.1 as f32, level: ink.grey.data[i] })
+    });
+    marks.collect()
+}
+
+/// Which of the sheet's edges have ink beyond them, more than so many pixels out.
+pub(crate) fn beyond(marks: &[Mark], sheet: &Sheet, band: f64) -> [bool; 4] {
+    let mut counts = [0; 4];
+    for mark in marks {
+        let distances = sheet.distances((f64::from(mark.x), f64::from(mark.y)));
+        for (count, distance) in counts.iter_mut().zip(distances) {
+            *count += usize::from(distance < -band);
+        }
+    }
+    std::array::from_fn(|i| sheet.seen[i] && counts[i] > (marks.len() * ALLOWED / 1_000).max(LEAST_BEYOND))
+}
+
+/// Marks being looked up while the page passes by in strips.
+#[derive(Debug)]
+pub(crate) struct Proof {
+    /// Where each mark must come to lie, in pixels of the canvas, from the top, and its level.
+    places: Vec<(f64, f64, u8)>,
+    next: usize,
+    /// Rows that have passed.
+    passed: usize,
+    /// Half the side of a mark in pixels.
+    half: usize,
+    paper: i32,
+    /// Marks that were looked up, and those of them that have lost their ink.
+    pub(crate) looked: usize,
+    pub(crate) lost: usize,
+}
+
+impl Proof {
+    /// For marks of a scan of `dpi` that is turned onto `canvas`, on paper of this colour.
+    pub(crate) fn new(marks: &[Mark], canvas: &Canvas, dpi: u32, paper: [u8; 3]) -> Self {
+        let mut places: Vec<_> = marks
+            .iter()
+            .map(|mark| {
+                let (x, y) = canvas.arrives((f64::from(mark.x), f64::from(mark.y)));
+                (x, y, mark.level)
+            })
+            .collect();
+        places.sort_by(|a, b| a.1.total_cmp(&b.1));
+        // What lies outside of the canvas is lost.
+        let inside = |&(x, y, _): &(f64, f64, u8)| {
+            (0.0..canvas.width as f64).contains(&x) && (0.0..canvas.height as f64).contains(&y)
+        };
+        let looked = places.len();
+        places.retain(inside);
+        let half = (f64::from(dpi) * MARK_MM / 25.4 / 2.0).round() as usize;
+        let paper = luma(paper);
+        Self { looked, lost: looked - places.len(), places, next: 0, passed: 0, half, paper }
+    }
+
+    /// The next strip of the page.
+    pub(crate) fn strip(&mut self, strip: &View<'_>) {
+        let until = self.passed + strip.height;
+        while let Some(&(x, y, level)) = self.places.get(self.next).filter(|place| place.1 < until as f64) {
+            self.next += 1;
+            let row = (y as usize).saturating_sub(self.passed);
+            let now = self.mean(strip, x as usize, row);
+            let was = i32::from(level);
+            self.lost += usize::from(now > was + ((self.paper - was) * LOST / 100).max(LEAST_LOST));
+        }
+        self.passed = until;
+    }
+
+    /// Grey around a place of the strip.
+    fn mean(&self, strip: &View<'_>, x: usize, y: usize) -> i32 {
+        let from = |at: usize| at.saturating_sub(self.half);
+        let (rows, columns) =
+            (from(y)..(y + self.half.max(1)).min(strip.height), from(x)..(x + self.half.max(1)).min(strip.width));
+        let (mut sum, mut n) = (0i32, 0i32);
+        for row in rows.map(|y| strip.row(y)) {
+            for x in columns.clone() {
+                sum += match strip.mode {
+                    ColourMode::Lineart => {
+                        if row[x / 8] & (0x80 >> (x % 8)) == 0 {
+                            255
+                        } else {
+                            0
+                        }
+                    }
+                    ColourMode::Grey => i32::from(row[x]),
+                    ColourMode::Colour => luma([row[3 * x], row[3 * x + 1], row[3 * x + 2]]),
+                };
+                n += 1;
+            }
+        }
+        sum / n.max(1)
+    }
+
+    /// Whether the page has kept its ink.
+    pub(crate) fn holds(&self) -> bool {
+        self.lost * 1_000 <= self.looked * ALLOWED
+    }
+}
+
+/// ITU-R BT.601 luma.
+fn luma([red, green, blue]: [u8; 3]) -> i32 {
+    (77 * i32::from(red) + 150 * i32::from(green) + 29 * i32::from(blue)) >> 8
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pages::{Image, fit, turn};
+
+    /// A page of 400 × 300 pixels with squares of ink, and marks on them.
+    fn page() -> (Image, Vec<Mark>) {
+        let (width, height) = (400, 300);
+        let inked = |x: usize, y: usize| x % 40 < 8 && y % 40 < 8 && x > 30 && y > 30;
+        let data = (0..width * height).map(|i| if inked(i % width, i / width) { 50 } else { 220 }).collect();
+        let places = (0..width * height).map(|i| (i % width, i / width)).filter(|&(x, y)| inked(x, y));
+        let middles = places.filter(|(x, y)| x % 40 == 4 && y % 40 == 4);
+        let marks = middles.map(|(x, y)| Mark { x: x as f32, y: y as f32, level: 50 }).collect();
+        (Image { mode: ColourMode::Grey, width, height, dpi: 300, data }, marks)
+    }
+
+    fn proved(page: &Image, marks: &[Mark], canvas: &Canvas) -> Proof {
+        let mut proof = Proof::new(marks, canvas, page.dpi, [220; 3]);
+        let Ok(()) = turn::strips::<std::convert::Infallible>(&page.view(), canvas, [220; 3], |strip| {
+            proof.strip(&strip);
+            Ok(())
+        });
+        proof
+    }
+
+    #[test]
+    fn a_page_turned_onto_a_canvas_that_holds_it_has_lost_nothing() {
+        let (page, marks) = page();
+        for degrees in [0.0, -11.0, 0.3, 7.7] {
+            let canvas = Canvas { width: 480, height: 400, degrees, ..Canvas::whole(&page.view()) };
+            let proof = proved(&page, &marks, &canvas);
+            assert_eq!((proof.looked, proof.lost, proof.holds()), (marks.len(), 0, true), "{degrees}°");
+        }
+    }
+
+    /// The tests that would catch the pipeline at cutting: a canvas too small, and an edge that was found where there is none.
+    #[test]
+    fn what_is_cut_off_or_painted_over_is_missed() {
+        let (page, marks) = page();
+        let small = Canvas { width: 340, ..Canvas::whole(&page.view()) };
+        let proof = proved(&page, &marks, &small);
+        assert!(proof.lost > 5 && !proof.holds(), "{proof:?}");
+
+        let quad = [(0.0, 0.0), (300.0, 0.0), (300.0, 300.0), (0.0, 300.0)];
+        let sheet = Sheet { quad, seen: [false, true, false, false], angle: None };
+        let painted = fit::fit(&page.view(), &sheet, 0.0, &[]).canvas;
+        let proof = proved(&page, &marks, &painted);
+        assert!(proof.lost > 5 && !proof.holds(), "{proof:?}");
+    }
+}
