@@ -8,7 +8,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 BUILD_PACKAGES := gcc libc6-dev cmake make nasm
 RUN_PACKAGES := libsane1
 RIG_PACKAGES := sane-utils nut-server mosquitto-clients
-PEER_PACKAGES := libleptonica-dev imagemagick
+PEER_PACKAGES := libleptonica-dev imagemagick valgrind
 TEST_PACKAGES := $(RIG_PACKAGES) chromium chromium-driver python3 python3-paho-mqtt libimage-exiftool-perl libtiff-tools curl
 
 # Installs what is missing, and asks for nothing when nothing is.

@@ -1,6 +1,7 @@
 /* What Leptonica takes, in milliseconds of processor time, one thread, best of REPS:
  *   leptonica find FILE REPS      the skew of a page in memory, with its own defaults
  *   leptonica deliver FILE REPS   a page in memory straightened and encoded as JPEG of quality 85 in memory
+ *   leptonica write FILE OUT      straightened, as a file without loss, to look at
  * Made and run by `make bench`. Its JPEG encoder is Debian's libjpeg-turbo. */
 #include <leptonica/allheaders.h>
 #include <stdio.h>
@@ -16,7 +17,7 @@ static double now(void) {
 
 int main(int argc, char **argv) {
     if (argc != 4) {
-        fprintf(stderr, "leptonica find|deliver FILE REPS\n");
+        fprintf(stderr, "leptonica find|deliver FILE REPS, or write FILE OUT\n");
         return 2;
     }
     setMsgSeverity(L_SEVERITY_NONE);
@@ -25,6 +26,8 @@ int main(int argc, char **argv) {
         fprintf(stderr, "%s: cannot be read\n", argv[2]);
         return 2;
     }
+    if (!strcmp(argv[1], "write"))
+        return pixWrite(argv[3], pixDeskew(page, 2), IFF_PNG);
     double best = 1e9;
     for (int rep = 0; rep < atoi(argv[3]); rep++) {
         double began = now();

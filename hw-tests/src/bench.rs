@@ -1,5 +1,6 @@
 //! `make bench`: ratios against peers and floors, each measured in the same run. A benchmark is not a test.
 
+mod counts;
 mod peers;
 
 use crate::{
@@ -33,6 +34,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let folder = tempfile::Builder::new().prefix("platen-bench-").tempdir_in(".")?;
     let folder = std::path::absolute(folder.path())?;
     peers::run(&folder)?;
+    counts::run(&folder)?;
     batch(args, &folder)
 }
 

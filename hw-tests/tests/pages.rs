@@ -120,3 +120,149 @@ fn a_large_page_needs_little_more_memory_than_twice_its_own_size() {
     assert!(peak * 10 <= raw * 22, "{peak} bytes at the peak for a page of {raw}");
     assert!(folder.path().join("large.jpg").is_file());
 }
+
+/// Any damage to a file is either seen through or named; the program never falls over, and the next file is done.
+#[test]
+fn damaged_files_are_named_and_nothing_falls_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    let mut random = move |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state % below as u64) as usize
+    };
+    let small = image::open(samples().join("typical_0005.jpg")).unwrap().thumbnail(200, 280);
+    let mut files = Vec::new();
+    for extension in ["png", "jpg", "tif", "ppm"] {
+        let whole = folder.path().join("whole").with_extension(extension);
+        small.to_rgb8().save(&whole).unwrap();
+        let whole = fs::read(&whole).unwrap();
+        for n in 0..40 {
+            let mut bytes = whole.clone();
+            for _ in 0..=random(6) {
+                // Most of a file's sense stands in its head.
+                let at = if random(2) == 0 { random(bytes.len().min(300)) } else { random(bytes.len()) };
+                bytes[at] = random(256) as u8;
+            }
+            if random(4) == 0 {
+                bytes.truncate(random(whole.len()));
+            }
+            let file = folder.path().join(format!("{n}-{extension}")).with_extension(extension);
+            fs::write(&file, bytes).unwrap();
+            files.push(file);
+        }
+    }
+    files.push(samples().join("typical_0001.png"));
+    let said = page(&["--json", "--out", folder.path().join("out").to_str().unwrap()], &files);
+    assert!(!said.err.contains("panicked"), "{}", said.err);
+    assert_eq!(said.code, Some(2), "{}", said.err);
+    let good = lines(&said);
+    assert_eq!(good.last().and_then(|line| name(line, "file")).as_deref(), Some("typical_0001.png"));
+    let named = said.err.lines().filter(|line| line.starts_with(folder.path().to_str().unwrap())).count();
+    assert_eq!(good.len() + named, files.len(), "{}", said.err);
+}
+
+/// A sheet with two punch holes at its left edge, on a black lid: in pixels of 300 dpi.
+fn punched(file: &Path) -> [(u32, u32); 2] {
+    let sheet = image::open(samples().join("typical_0005.jpg")).unwrap().into_rgb8();
+    let mut scan = image::RgbImage::from_pixel(sheet.width() + 160, sheet.height() + 160, image::Rgb([12, 12, 12]));
+    image::imageops::replace(&mut scan, &sheet, 80, 80);
+    let holes = [(80 + 142, 1_300), (80 + 142, 2_245)];
+    for (x, y) in (0..scan.width()).flat_map(|x| (0..scan.height()).map(move |y| (x, y))) {
+        if holes.iter().any(|&(hx, hy): &(u32, u32)| hx.abs_diff(x).pow(2) + hy.abs_diff(y).pow(2) < 33 * 33) {
+            scan.put_pixel(x, y, image::Rgb([12, 12, 12]));
+        }
+    }
+    scan.save(file).unwrap();
+    holes
+}
+
+#[test]
+fn a_profile_decides_about_holes_and_files_and_a_wrong_one_is_refused_by_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let scan = folder.path().join("punched.png");
+    punched(&scan);
+    let profile = |name: &str, text: &str| {
+        let file = folder.path().join(name).with_extension("toml");
+        fs::write(&file, text).unwrap();
+        file.to_str().unwrap().to_string()
+    };
+    let dark_at_the_edge = |file: &Path| {
+        let page = image::open(file).unwrap().into_luma8();
+        let band = page.enumerate_pixels().filter(|(x, y, _)| (60..260).contains(x) && (900..2_600).contains(y));
+        band.filter(|(_, _, pixel)| pixel.0[0] < 40).count()
+    };
+    let out = |name: &str| folder.path().join(name);
+    let run = |name: &str, text: &str| {
+        let (profile, out) = (profile(name, text), out(name));
+        let said = page(&["--json", "--profile", &profile, "--out", out.to_str().unwrap()], &[scan.clone()]);
+        assert_eq!(said.code, Some(0), "{}", said.err);
+        lines(&said).remove(0)
+    };
+    let kept = run("keep", "name = \"keep\"\nholes = \"keep\"\n");
+    assert_eq!(kept["holes"].as_array().map(Vec::len), Some(2), "{kept}");
+    assert!(dark_at_the_edge(&out("keep").join("punched.jpg")) > 4_000);
+    let flagged = run("flag", "name = \"flag\"\nholes = \"flag\"\nformat = \"tiff\"\n");
+    assert!(flagged["flags"].as_array().unwrap().contains(&"holes".into()), "{flagged}");
+    let filled = run("fill", "name = \"fill\"\nholes = \"fill\"\nformat = \"tiff\"\ncompression = \"deflate\"\n");
+    assert!(!filled["flags"].as_array().unwrap().contains(&"ink-at-risk".into()), "{filled}");
+    assert!(dark_at_the_edge(&out("fill").join("punched.tif")) < 100);
+
+    // Without loss means: both compressions hold the same pixels, but for the holes.
+    let pixels = |name: &str| image::open(out(name).join("punched.tif")).unwrap().into_rgb8();
+    let (lzw, deflate) = (pixels("flag"), pixels("fill"));
+    assert_eq!(lzw.dimensions(), deflate.dimensions());
+    let differ = lzw.pixels().zip(deflate.pixels()).filter(|(a, b)| a != b).count();
+    assert!((4_000..12_000).contains(&differ), "{differ} pixels differ; two holes have about 7,000");
+
+    for (text, says) in [
+        ("holes = \"burn\"", "unknown variant `burn`"),
+        ("quality = 0", "quality = 0: 1 to 100 are allowed"),
+        ("[limits]\nsharp = 1", "unknown field `sharp`"),
+    ] {
+        let said = page(&["--profile", &profile("wrong", text)], &[scan.clone()]);
+        assert_eq!(said.code, Some(2));
+        assert!(said.err.contains("wrong.toml") && said.err.contains(says), "{text}: {}", said.err);
+    }
+}
+
+/// What other programs see in the files: colour profile, times, resolution, compression.
+#[test]
+fn files_tell_what_they_are_to_other_programs_and_lineart_stays_lineart() {
+    let folder = tempfile::tempdir().unwrap();
+    let lineart = folder.path().join("lineart.pbm");
+    let (width, height) = (1_654, 2_339);
+    // Lines of writing, askew by a degree.
+    let is_written = move |x: u32, y: u32| {
+        let y = f64::from(y) - f64::from(x) * 0.017_45;
+        (150.0..2_200.0).contains(&y) && y.rem_euclid(40.0) < 14.0 && x > 150 && x < width - 150 && x * 7 / 10 % 19 < 11
+    };
+    let row = |y: u32| {
+        let pixel = move |x: u32| u8::from(is_written(x, y));
+        (0..width.div_ceil(8)).map(move |byte| (0..8).fold(0, |bits, i| bits << 1 | pixel(byte * 8 + i)))
+    };
+    let bits: Vec<u8> = (0..height).flat_map(row).collect();
+    fs::write(&lineart, [format!("P4\n{width} {height}\n").into_bytes(), bits].concat()).unwrap();
+    let out = folder.path().join("out");
+    let files = [samples().join("typical_0005.jpg"), lineart];
+    let said = page(&["--json", "--dpi", "200", "--out", out.to_str().unwrap()], &files);
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    let angle = lines(&said)[1]["angle"].as_f64().unwrap();
+    assert!((angle - 1.0).abs() < 0.03, "{angle}");
+
+    let exif = |file: &Path| {
+        let said = run(Command::new("exiftool").args(["-json", "-G1"]).arg(file)).unwrap();
+        serde_json::from_str::<Value>(&said.out).unwrap()[0].clone()
+    };
+    let jpeg = exif(&out.join("typical_0005.jpg"));
+    assert_eq!(jpeg["ICC_Profile:ProfileDescription"], "sRGB IEC61966-2.1", "{jpeg}");
+    assert_eq!((&jpeg["IFD0:XResolution"], &jpeg["JFIF:XResolution"]), (&300.into(), &300.into()));
+    assert!(jpeg["ExifIFD:DateTimeOriginal"].as_str().unwrap().starts_with("20"), "{jpeg}");
+    assert!(jpeg["XMP-platen:Steps"].to_string().contains("inked places found again"), "{jpeg}");
+    let tiff = exif(&out.join("lineart.tif"));
+    assert_eq!(tiff["IFD0:Compression"], "T6/Group 4 Fax", "{tiff}");
+    assert_eq!((&tiff["IFD0:BitsPerSample"], &tiff["IFD0:XResolution"]), (&1.into(), &200.into()));
+    let info = run(Command::new("tiffinfo").arg(out.join("lineart.tif"))).unwrap();
+    assert_eq!(info.code, Some(0), "{}", info.err);
+}

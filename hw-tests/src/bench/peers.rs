@@ -20,20 +20,76 @@ pub(super) fn run(folder: &Path) -> anyhow::Result<()> {
     image::open(&colour)?.to_luma8().save(&grey)?;
     let leptonica = compile(folder)?;
     let (mut find, mut deliver) = (Pair::new(), Pair::new());
+    let mut last_line = f64::MAX;
     for _ in 0..ROUNDS {
         find.theirs(peer(&leptonica, "find", &grey)?);
-        find.ours(platen(&grey, folder)?.0);
+        let stages = stages()?;
+        find.ours(stages.skew);
+        last_line = last_line.min(stages.findings);
         deliver.theirs(peer(&leptonica, "deliver", &colour)?);
-        deliver.ours(platen(&colour, folder)?.1);
+        deliver.ours(platen(&colour, folder)?);
     }
     let magick = imagemagick(&colour, folder)?;
-    println!("one A4 page of 300 dpi in memory, one thread, best of {}:", ROUNDS * REPS);
-    println!("  skew, grey: Leptonica's plain find   {:>7.1} ms", find.theirs);
-    println!("  skew, sheet, flags, signature: platen {:>6.1} ms, ratio {:.2}", find.ours, find.ratio());
+    println!("one A4 page of 300 dpi in memory, one thread, best of {ROUNDS} rounds:");
+    println!("  skew of a grey page: Leptonica's plain find {:>6.1} ms", find.theirs);
+    println!("  skew of a grey page: platen          {:>7.1} ms, ratio {:.2}", find.ours, find.ratio());
+    println!("  all findings of a colour page after its last line: platen {last_line:>6.1} ms");
     println!("  straightened and JPEG, colour: Leptonica and libjpeg-turbo {:>6.1} ms", deliver.theirs);
     println!("  the same with all findings: platen   {:>7.1} ms, ratio {:.2}", deliver.ours, deliver.ratio());
     println!("  the same: ImageMagick -deskew        {magick:>7.0} ms, file to file");
+    sharpness(&leptonica, &colour, folder)
+}
+
+/// How wide a sharp edge is on the straightened page, against Leptonica's.
+#[allow(clippy::print_stdout)] // its output is what the user asked for
+fn sharpness(leptonica: &Path, page: &Path, folder: &Path) -> anyhow::Result<()> {
+    let theirs = folder.join("leptonica.png");
+    if !Command::new(leptonica).arg("write").arg(page).arg(&theirs).status()?.success() {
+        bail!("the Leptonica peer could not write its page");
+    }
+    let out = folder.join("sharp");
+    let profile = folder.join("lossless.toml");
+    std::fs::write(&profile, "format = \"tiff\"\ncompression = \"deflate\"\n")?;
+    let station = artifact("platen-station")?;
+    Command::new(&station).args(["page", "--profile"]).arg(&profile).arg("--out").arg(&out).arg(page).output()?;
+    let ours = out.join(page.file_stem().unwrap_or_default()).with_extension("tif");
+    let said = Command::new(&station).args(["page", "--json"]).args([page, &theirs, &ours]).output()?;
+    let mut edges = String::from_utf8_lossy(&said.stdout).lines().map(edge_of).collect::<anyhow::Result<Vec<_>>>()?;
+    let (Some(ours), Some(theirs), Some(scan)) = (edges.pop(), edges.pop(), edges.pop()) else { bail!("no edges") };
+    println!("  width of a sharp edge: scan {scan:.3} mm, Leptonica's page {theirs:.3} mm, platen's {ours:.3} mm");
     Ok(())
+}
+
+fn edge_of(line: &str) -> anyhow::Result<f64> {
+    let line: serde_json::Value = serde_json::from_str(line)?;
+    line["edge_mm"].as_f64().with_context(|| format!("no edge_mm in {line}"))
+}
+
+/// Best times of single stages in milliseconds, by criterion.
+struct Stages {
+    skew: f64,
+    findings: f64,
+}
+
+fn stages() -> anyhow::Result<Stages> {
+    let criterion = std::path::absolute("target/criterion")?;
+    let said = Command::new(env!("CARGO"))
+        .args(["bench", "--locked", "-q", "-p", "platen-station", "--bench", "stages", "--"])
+        .args(["--noplot", "--measurement-time", "1", "--warm-up-time", "0.3", "(skew/grey|findings/colour)"])
+        .env("CRITERION_HOME", &criterion)
+        .output()
+        .context("cargo bench")?;
+    if !said.status.success() {
+        bail!("cargo bench: {}", String::from_utf8_lossy(&said.stderr));
+    }
+    let best = |name: &str| -> anyhow::Result<f64> {
+        let file = criterion.join("page").join(name).join("new/sample.json");
+        let sample: serde_json::Value = serde_json::from_slice(&std::fs::read(&file).with_context(|| name.to_string())?)?;
+        let numbers = |key: &str| sample[key].as_array().into_iter().flatten().filter_map(serde_json::Value::as_f64);
+        let each = numbers("times").zip(numbers("iters")).map(|(ns, n)| ns / n / 1e6);
+        each.min_by(f64::total_cmp).with_context(|| format!("no samples of {name}"))
+    };
+    Ok(Stages { skew: best("skew/grey")?, findings: best("findings/colour")? })
 }
 
 /// Best times of two sides, in milliseconds.
@@ -75,19 +131,17 @@ fn peer(program: &Path, what: &str, page: &Path) -> anyhow::Result<f64> {
     String::from_utf8_lossy(&said.stdout).trim().parse().context("the Leptonica peer's answer")
 }
 
-/// Milliseconds for the findings, and for the findings and the straightened file.
-fn platen(page: &Path, folder: &Path) -> anyhow::Result<(f64, f64)> {
+/// Milliseconds for the findings and the straightened file.
+fn platen(page: &Path, folder: &Path) -> anyhow::Result<f64> {
     let mut command = Command::new(artifact("platen-station")?);
     command.args(["page", "--json", "--out"]).arg(folder.join("out"));
     let said = command.args([page; REPS]).output()?;
-    let (mut find, mut whole) = (f64::MAX, f64::MAX);
+    let mut whole = f64::MAX;
     for line in String::from_utf8_lossy(&said.stdout).lines() {
         let line: serde_json::Value = serde_json::from_str(line)?;
-        let ms = |key: &str| line[key].as_f64().with_context(|| format!("no {key} in {line}"));
-        find = find.min(ms("ms")?);
-        whole = whole.min(ms("ms_total")?);
+        whole = whole.min(line["ms_total"].as_f64().with_context(|| format!("no ms_total in {line}"))?);
     }
-    Ok((find, whole))
+    Ok(whole)
 }
 
 fn imagemagick(page: &Path, folder: &Path) -> anyhow::Result<f64> {

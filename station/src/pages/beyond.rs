@@ -12,16 +12,18 @@ const SHEET_MM2: usize = 250;
 /// Light is so much brighter than the lid, in levels, and leaks in along so many mm of the scan's border.
 const LIGHT: u8 = 28;
 const LEAK_MM: usize = 20;
-/// A lid is at most so bright, in 1/100 of the paper, and seen on at least so many cells.
-const LID: u32 = 60;
-const LEAST_LID: usize = 200;
+/// A lid is at most so bright, in 1/100 of the paper, and seen on at least so many cells. Only on a dark one can paper and
+/// light be told from it.
+const LID: u32 = 85;
+const DARK_LID: u32 = 60;
+const LEAST_LID: usize = 30;
 /// An edge of paper falls by this share of its height within two cells, in 1/100; light fades.
 const SHARP: u32 = 60;
 
 /// What was seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Beyond {
-    /// Grey of the lid, if a dark one is seen.
+    /// Grey of the lid, if one is seen that is darker than paper.
     pub(crate) lid: Option<u8>,
     pub(crate) another_sheet: bool,
     pub(crate) light_leak: bool,
@@ -34,6 +36,9 @@ pub(crate) fn look(small: &Grey, paper: u8, sheet: &Sheet, dpi: f64) -> Beyond {
     }
     let cells = Cells::beside(small, sheet, dpi);
     let Some(lid) = cells.lid(paper) else { return Beyond::default() };
+    if u32::from(lid) * 100 > u32::from(paper) * DARK_LID {
+        return Beyond { lid: Some(lid), another_sheet: false, light_leak: false };
+    }
     let sheet_level = (u32::from(paper) * PAPER / 100) as u8;
     let another_sheet = cells
         .patches(sheet_level)

@@ -15,8 +15,8 @@ mod fit;
 pub(crate) mod geometry;
 pub(crate) mod glass;
 mod holes;
-mod ink;
-mod paper;
+pub(crate) mod ink;
+pub(crate) mod paper;
 pub(crate) mod preview;
 pub(crate) mod profile;
 mod proof;
@@ -24,7 +24,7 @@ mod quality;
 mod reduce;
 pub(crate) mod same;
 mod seal;
-mod skew;
+pub(crate) mod skew;
 mod streaks;
 mod strips;
 #[cfg(test)]
@@ -186,6 +186,8 @@ impl Flag {
 const EDGES_ALONE: f64 = 0.8;
 /// Where this share of the page or more is inked, shadows of its edges need not be looked for.
 const FEW: f32 = 0.03;
+/// Levels of one lid differ by less than this.
+const LID_EVEN: u8 = 20;
 /// A corner may lie so far outside of the scan before the sheet is said to leave the glass, in mm.
 const OUTSIDE_MM: f64 = 1.5;
 
@@ -201,7 +203,11 @@ pub(crate) fn examine(page: &View<'_>, fine: &Grey, profile: &Profile, lay: Lay)
     let beyond = beyond::look(&ink.grey, level, &outermost, dpi);
     let holes = holes::find(&ink.grey, level, &outermost, beyond.lid, dpi);
     let in_hole = |(x, y): (f64, f64)| holes.iter().any(|h| (x - h.x).hypot(y - h.y) < h.radius * 1.5);
-    let marks = proof::marks(&ink, dpi, in_hole);
+    let is_lid = |place, level: u8| {
+        beyond.lid.is_some_and(|lid| level.abs_diff(lid) < LID_EVEN)
+            && !outermost.holds(place, fit::BAND_MM * dpi / 25.4)
+    };
+    let marks = proof::marks(&ink, page, |place, level| in_hole(place) || is_lid(place, level));
     let inked = proof::beyond(&marks, &outermost, fit::BAND_MM * dpi / 25.4);
     let cutting: [bool; 4] = std::array::from_fn(|i| cutting[i] || inked[i]);
     let sheet = within(std::array::from_fn(|i| edges[i].filter(|_| !cutting[i])));

@@ -38,7 +38,7 @@ const WHOLE: f64 = 0.35;
 
 /// An edge of the sheet: where it crosses each line of pixels.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Edge {
+pub(crate) struct Edge {
     at: f32,
     slope: f32,
     /// Lines of pixels that agree on it.
@@ -58,7 +58,7 @@ pub(crate) struct Sheet {
 
 impl Sheet {
     /// The sheet within these edges of the reduced picture `small` of a scan of `width` × `height` pixels.
-    pub(super) fn within(edges: [Option<Edge>; 4], small: &Grey, (width, height): (usize, usize)) -> Self {
+    pub(crate) fn within(edges: [Option<Edge>; 4], small: &Grey, (width, height): (usize, usize)) -> Self {
         let (w, h) = (small.width as f32, small.height as f32);
         let border = |at| Edge { at, slope: 0.0, votes: 0 };
         let [top, right, bottom, left] = edges;
@@ -124,7 +124,7 @@ impl Sheet {
 }
 
 /// Finds the sheet's edges in a reduced picture: top, right, bottom, left.
-pub(super) fn edges(small: &Grey) -> [Option<Edge>; 4] {
+pub(crate) fn edges(small: &Grey) -> [Option<Edge>; 4] {
     let turned = transposed(small);
     let level = i32::from(ink::paper_level(small));
     [edge(&turned, level, false), edge(small, level, true), edge(&turned, level, true), edge(small, level, false)]

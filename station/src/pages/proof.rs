@@ -6,8 +6,9 @@ use platen_protocol::uplink::ColourMode;
 
 /// So many inked places are looked up, spread evenly over all of them.
 const PLACES: usize = 4_000;
-/// A place counts as inked if it is so much darker than its surroundings.
+/// A place counts as inked if it is so much darker than its surroundings; in lineart, if more than a speckle is on it.
 const INKED: u8 = 14;
+const INKED_LINEART: u8 = 44;
 /// A place has lost its ink if it is brighter by this share of what it was darker than the paper, in 1/100, and by so many
 /// levels.
 const LOST: i32 = 60;
@@ -16,6 +17,8 @@ const LEAST_LOST: i32 = 24;
 const ALLOWED: usize = 4;
 /// Side of a mark, in mm: a pixel of the ink it was found in.
 const MARK_MM: f64 = 0.34;
+/// So few marks may be specks that turning has smoothed away, on a page that has little else.
+const SPECKS: usize = 2;
 /// So few marks beyond an edge are dust on the lid.
 const LEAST_BEYOND: usize = 6;
 
@@ -28,16 +31,20 @@ pub(crate) struct Mark {
     level: u8,
 }
 
-/// Places of the scan with ink, from the top, wherever the sheet is believed to lie; but for what is `filled` on purpose.
-pub(crate) fn marks(ink: &InkMap, dpi: f64, filled: impl Fn((f64, f64)) -> bool) -> Vec<Mark> {
+/// Places of the scan with ink, from the top, wherever the sheet is believed to lie; but for what is `void`, by its
+/// place and grey: punch holes, and the lid.
+pub(crate) fn marks(ink: &InkMap, page: &View<'_>, void: impl Fn((f64, f64), u8) -> bool) -> Vec<Mark> {
     let coarse = &ink.coarse;
+    let dpi = f64::from(page.dpi);
+    let inked = if page.mode == ColourMode::Lineart { INKED_LINEART } else { INKED };
     let scale = dpi / f64::from(coarse.dpi);
-    let all = coarse.data.iter().filter(|&&v| v >= INKED).count();
+    let all = coarse.data.iter().filter(|&&v| v >= inked).count();
     let step = all.div_ceil(PLACES).max(1);
-    let inked = coarse.data.iter().enumerate().filter(|(_, v)| **v >= INKED).map(|(i, _)| i).step_by(step);
-    let marks = inked.filter_map(|i| {
+    let places = coarse.data.iter().enumerate().filter(|(_, v)| **v >= inked).map(|(i, _)| i).step_by(step);
+    let marks = places.filter_map(|i| {
         let place = (((i % coarse.width) as f64 + 0.5) * scale, ((i / coarse.width) as f64 + 0.5) * scale);
-        (!filled(place)).then(|| Mark { x: place.0 as f32, y: place.1 as f32, level: ink.grey.data[i] })
+        let level = ink.grey.data[i];
+        (!void(place, level)).then_some(Mark { x: place.0 as f32, y: place.1 as f32, level })
     });
     marks.collect()
 }
@@ -60,8 +67,11 @@ pub(crate) struct Proof {
     /// Where each mark must come to lie, in pixels of the canvas, from the top, and its level.
     places: Vec<(f64, f64, u8)>,
     next: usize,
-    /// Rows that have passed.
+    /// Rows of the page, and those of them that have passed.
+    height: usize,
     passed: usize,
+    /// The last rows of the strip before.
+    behind: Vec<Vec<u8>>,
     /// Half the side of a mark in pixels.
     half: usize,
     paper: i32,
@@ -89,50 +99,53 @@ impl Proof {
         places.retain(inside);
         let half = (f64::from(dpi) * MARK_MM / 25.4 / 2.0).round() as usize;
         let paper = luma(paper);
-        Self { looked, lost: looked - places.len(), places, next: 0, passed: 0, half, paper }
+        let (lost, height, behind) = (looked - places.len(), canvas.height, Vec::new());
+        Self { looked, lost, places, next: 0, height, passed: 0, behind, half, paper }
     }
 
     /// The next strip of the page.
     pub(crate) fn strip(&mut self, strip: &View<'_>) {
         let until = self.passed + strip.height;
-        while let Some(&(x, y, level)) = self.places.get(self.next).filter(|place| place.1 < until as f64) {
+        let is_last = until >= self.height;
+        // What lies around a place may stand in the next strip.
+        let ready = if is_last { until } else { until - self.half.min(strip.height) };
+        while let Some(&(x, y, level)) = self.places.get(self.next).filter(|place| place.1 < ready as f64) {
             self.next += 1;
-            let row = (y as usize).saturating_sub(self.passed);
-            let now = self.mean(strip, x as usize, row);
+            let now = self.darkest(strip, x as usize, y as usize);
             let was = i32::from(level);
             self.lost += usize::from(now > was + ((self.paper - was) * LOST / 100).max(LEAST_LOST));
         }
+        let kept = (2 * self.half + 1).min(strip.height);
+        self.behind = (strip.height - kept..strip.height).map(|y| strip.row(y).to_vec()).collect();
         self.passed = until;
     }
 
-    /// Grey around a place of the strip.
-    fn mean(&self, strip: &View<'_>, x: usize, y: usize) -> i32 {
-        let from = |at: usize| at.saturating_sub(self.half);
-        let (rows, columns) =
-            (from(y)..(y + self.half.max(1)).min(strip.height), from(x)..(x + self.half.max(1)).min(strip.width));
-        let (mut sum, mut n) = (0i32, 0i32);
-        for row in rows.map(|y| strip.row(y)) {
-            for x in columns.clone() {
-                sum += match strip.mode {
-                    ColourMode::Lineart => {
-                        if row[x / 8] & (0x80 >> (x % 8)) == 0 {
-                            255
-                        } else {
-                            0
-                        }
-                    }
-                    ColourMode::Grey => i32::from(row[x]),
-                    ColourMode::Colour => luma([row[3 * x], row[3 * x + 1], row[3 * x + 2]]),
-                };
-                n += 1;
-            }
-        }
-        sum / n.max(1)
+    /// The darkest grey around a place of the page: a stroke's side may have come to lie a pixel further.
+    fn darkest(&self, strip: &View<'_>, x: usize, y: usize) -> i32 {
+        let columns = x.saturating_sub(self.half)..(x + self.half + 1).min(strip.width);
+        let greys = (y.saturating_sub(self.half)..=y + self.half).filter_map(|y| {
+            let row: &[u8] = match y.checked_sub(self.passed) {
+                Some(y) => (y < strip.height).then(|| strip.row(y))?,
+                None => self.behind.get((self.behind.len() + y).checked_sub(self.passed)?)?,
+            };
+            columns.clone().map(|x| grey(strip.mode, row, x)).min()
+        });
+        greys.min().unwrap_or(255)
     }
 
     /// Whether the page has kept its ink.
     pub(crate) fn holds(&self) -> bool {
-        self.lost * 1_000 <= self.looked * ALLOWED
+        self.lost <= (self.looked * ALLOWED / 1_000).max(SPECKS.min(self.looked / 4))
+    }
+}
+
+/// Grey of a pixel of a row.
+fn grey(mode: ColourMode, row: &[u8], x: usize) -> i32 {
+    match mode {
+        ColourMode::Lineart if row[x / 8] & (0x80 >> (x % 8)) == 0 => 255,
+        ColourMode::Lineart => 0,
+        ColourMode::Grey => i32::from(row[x]),
+        ColourMode::Colour => luma([row[3 * x], row[3 * x + 1], row[3 * x + 2]]),
     }
 }
 

@@ -131,7 +131,11 @@ fn ring_around(small: &Grey, (x, y): (usize, usize), tiny_mm: f32) -> Option<Rin
     };
     let named = directions.iter().filter(has_name).count();
     let in_mm = |px: f32| f64::from(px / mm);
-    (count * 100 >= DIRECTIONS * SEEN && named * 100 >= DIRECTIONS * NAMED).then(|| Ring { x: in_mm(x), y: in_mm(y), diameter: in_mm(2.0 * r) })
+    (count * 100 >= DIRECTIONS * SEEN && named * 100 >= DIRECTIONS * NAMED).then(|| Ring {
+        x: in_mm(x),
+        y: in_mm(y),
+        diameter: in_mm(2.0 * r),
+    })
 }
 
 #[cfg(test)]

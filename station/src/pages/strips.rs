@@ -5,8 +5,10 @@ use super::geometry::Grey;
 use multiversion::multiversion;
 use std::ops::Range;
 
-/// Fixed point of a strip's shift by a part of a pixel.
-const PART: u16 = 128;
+/// Parts of a pixel by which a strip can be shifted.
+const PARTS: usize = 64;
+/// Fixed point of the weights of its interpolation: with a strip's sums they stay within 16 bits.
+const ONE: u16 = 128;
 
 /// Strips of rows, each summed along its height, with room at both ends for shearing. A picture whose lines run across is
 /// transposed first ([`transposed`]), so that rows are always what is summed.
@@ -17,11 +19,13 @@ pub(super) struct Strips {
     pad: usize,
     /// Middle of each strip, from the middle of the page, in pixels.
     middles: Vec<f32>,
+    /// What rounding has left of each strip's own shift, in pixels.
+    rests: Vec<f32>,
     data: Vec<u16>,
 }
 
 impl Strips {
-    /// Strips of `strip` rows, at most 8: their sums, 60 at most for a pixel, then stay within [`PART`]'s 16 bits.
+    /// Strips of `strip` rows, at most 8: their sums, 60 at most for a pixel, weighted, then stay within 16 bits.
     /// `pre` is a slope already taken out; later slopes stay within ±`reach`.
     pub(super) fn new(ink: &Grey, strip: usize, pre: f32, reach: f32) -> Self {
         debug_assert!(strip <= 8);
@@ -31,25 +35,29 @@ impl Strips {
         let room = len + 2 * pad;
         let middle = across as f32 / 2.0;
         let mut data = vec![0u16; count * room];
+        let mut rests = vec![0.0; count];
         for (i, row) in ink.data.chunks_exact(len).enumerate() {
-            // The offset of each row is dithered: rounding alone would pull every estimate towards 0.
-            let offset = ((i as f32 + 0.5 - middle) * pre + dither(7 * i) - 0.5).round() as isize;
-            let start = (pad as isize - offset).clamp(0, (room - len) as isize) as usize;
+            // Rows are moved by whole pixels; what is left over is made good when the strip is.
+            let exact = (i as f32 + 0.5 - middle) * pre;
+            let whole = floor(exact + 0.5);
+            rests[i / strip] += (exact - whole) / strip.min(across - i / strip * strip) as f32;
+            let start = (pad as isize - whole as isize).clamp(0, (room - len) as isize) as usize;
             add_row(&mut data[i / strip * room + start..][..len], row);
         }
         let middles = (0..count).map(|s| (s as f32 + 0.5) * strip as f32 - middle).collect();
-        Self { count, len, pad, middles, data }
+        Self { count, len, pad, middles, rests, data }
     }
 
     /// The profile of the strips of `range`, each shifted by its distance from the middle times `slope`, to a fraction of
-    /// a pixel; in half steps of ink.
+    /// a pixel; in half steps of ink. It is interpolated by cubic B-splines, which blur alike wherever a strip lies: others
+    /// blur between pixels and not on them, and every angle would be pulled to where strips lie on pixels.
     pub(super) fn project(&self, slope: f32, range: Range<usize>, profile: &mut [u16]) {
         profile.fill(0);
         for s in range {
-            let shift = self.middles[s] * slope + dither(s);
+            let shift = self.middles[s] * slope + self.rests[s];
             let whole = floor(shift);
-            if let Some(strip) = self.shifted(s, whole) {
-                add_shifted(profile, strip, ((shift - whole) * f32::from(PART)) as u16);
+            if let Some(strip) = self.shifted(s, whole - 1.0, 3) {
+                add_shifted(profile, strip, SPLINE[((shift - whole) * PARTS as f32) as usize % PARTS]);
             }
         }
     }
@@ -58,19 +66,39 @@ impl Strips {
     pub(super) fn project_roughly(&self, slope: f32, range: Range<usize>, profile: &mut [u16]) {
         profile.fill(0);
         for s in range {
-            if let Some(strip) = self.shifted(s, floor(self.middles[s] * slope + dither(s))) {
-                add(profile, &strip[..self.len]);
+            let shift = floor(self.middles[s] * slope + dither(s));
+            if let Some(strip) = self.shifted(s, shift, 0) {
+                add(profile, strip);
             }
         }
     }
 
-    /// A strip as it lies under the profile when shifted by `whole` pixels, with one pixel more.
-    fn shifted(&self, s: usize, whole: f32) -> Option<&[u16]> {
+    /// A strip as it lies under the profile when shifted by `whole` pixels, with so many pixels more.
+    fn shifted(&self, s: usize, whole: f32, more: usize) -> Option<&[u16]> {
         let room = self.len + 2 * self.pad;
-        let from = self.pad.checked_add_signed(whole as isize).filter(|f| f + self.len < room)?;
-        Some(&self.data[s * room + from..][..=self.len])
+        let from = self.pad.checked_add_signed(whole as isize).filter(|f| f + self.len + more <= room)?;
+        Some(&self.data[s * room + from..][..self.len + more])
     }
 }
+
+/// Weights of the four pixels around a place, by its fraction between the second and the third of them; they add up to
+/// [`ONE`].
+const SPLINE: [[u16; 4]; PARTS] = {
+    let mut table = [[0; 4]; PARTS];
+    let mut i = 0;
+    while i < PARTS {
+        // The middle of the part, in halves of a part; the cubics, times 6 × 128³.
+        let (t, one) = (2 * i as u64 + 1, 2 * PARTS as u64);
+        let unit = 6 * one * one * one / ONE as u64;
+        let rest = one - t;
+        let first = rest * rest * rest / unit;
+        let last = t * t * t / unit;
+        let third = (one * one * one + 3 * one * one * t + 3 * one * t * t - 3 * t * t * t + unit / 2) / unit;
+        table[i] = [first as u16, ONE - (first + third + last) as u16, third as u16, last as u16];
+        i += 1;
+    }
+    table
+};
 
 /// A picture with its columns as rows.
 pub(super) fn transposed(grey: &Grey) -> Grey {
@@ -155,15 +183,16 @@ fn add(profile: &mut [u16], strip: &[u16]) {
     }
 }
 
-/// Adds a strip, shifted by `part` of a pixel, at half of its height: then the widest page's ink fits 16 bits.
+/// Adds a strip, shifted by a part of a pixel, at half of its height: then the widest page's ink fits 16 bits.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
-fn add_shifted(profile: &mut [u16], strip: &[u16], part: u16) {
+fn add_shifted(profile: &mut [u16], strip: &[u16], weights: [u16; 4]) {
     let n = profile.len();
-    let (near, far) = (&strip[..n], &strip[1..=n]);
-    let rest = PART - part;
+    let [a, b, c, d] = [&strip[..n], &strip[1..=n], &strip[2..n + 2], &strip[3..n + 3]];
     for i in 0..n {
-        let v = near[i].wrapping_mul(rest).wrapping_add(far[i].wrapping_mul(part));
-        profile[i] = profile[i].saturating_add(v >> 8);
+        let pairs = [a[i].wrapping_mul(weights[0]), b[i].wrapping_mul(weights[1])];
+        let more = [c[i].wrapping_mul(weights[2]), d[i].wrapping_mul(weights[3])];
+        let sum = pairs[0].wrapping_add(pairs[1]).wrapping_add(more[0]).wrapping_add(more[1]);
+        profile[i] = profile[i].saturating_add(sum >> 8);
     }
 }
 

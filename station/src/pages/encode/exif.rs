@@ -27,7 +27,9 @@ pub(super) fn describe<W: Write + Seek, K: TiffKind>(
     directory.write_tag(Tag::YResolution, dpi())?;
     directory.write_tag(Tag::ResolutionUnit, 2u16)?;
     directory.write_tag(Tag::Software, ascii(&metadata.software).as_str())?;
-    directory.write_tag(ARTIST, ascii(&metadata.operator).as_str())?;
+    if !metadata.operator.is_empty() {
+        directory.write_tag(ARTIST, ascii(&metadata.operator).as_str())?;
+    }
     if let Some(device) = metadata.fact("device") {
         directory.write_tag(Tag::Model, ascii(device).as_str())?;
     }

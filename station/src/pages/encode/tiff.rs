@@ -51,7 +51,9 @@ impl Tiff {
         }
         self.strips.push(match self.compression {
             Compression::None => rows,
-            Compression::Lzw => Lzw::with_tiff_size_switch(BitOrder::Msb, 8).encode(&rows).map_err(std::io::Error::other)?,
+            Compression::Lzw => {
+                Lzw::with_tiff_size_switch(BitOrder::Msb, 8).encode(&rows).map_err(std::io::Error::other)?
+            }
             Compression::Deflate => {
                 let mut encoder = ZlibEncoder::new(Vec::new(), flate2::Compression::default());
                 encoder.write_all(&rows)?;
