@@ -6,8 +6,8 @@ use crate::pages::geometry::Grey;
 use std::ops::Range;
 
 /// A gutter is at least so wide, and a column at least so wide, in mm.
-const GUTTER_MM: f32 = 2.2;
-const COLUMN_MM: f32 = 30.0;
+const GUTTER_MM: f32 = 1.0;
+const COLUMN_MM: f32 = 26.0;
 /// In a gutter there is less than this share of the page's mean ink.
 const EMPTY: f64 = 0.15;
 /// A column has at least this share of the page's ink.
