@@ -163,19 +163,24 @@ fn damaged_files_are_named_and_nothing_falls_over() {
     assert_eq!(good.len() + named, files.len(), "{}", said.err);
 }
 
-/// A sheet with two punch holes at its left edge, on a black lid: in pixels of 300 dpi.
-fn punched(file: &Path) -> [(u32, u32); 2] {
-    let sheet = image::open(samples().join("typical_0005.jpg")).unwrap().into_rgb8();
-    let mut scan = image::RgbImage::from_pixel(sheet.width() + 160, sheet.height() + 160, image::Rgb([12, 12, 12]));
-    image::imageops::replace(&mut scan, &sheet, 80, 80);
+/// A written sheet of A4 with two punch holes at its left edge, on a black lid, at 300 dpi.
+fn punched(file: &Path) {
     let holes = [(80 + 142, 1_300), (80 + 142, 2_245)];
-    for (x, y) in (0..scan.width()).flat_map(|x| (0..scan.height()).map(move |y| (x, y))) {
-        if holes.iter().any(|&(hx, hy): &(u32, u32)| hx.abs_diff(x).pow(2) + hy.abs_diff(y).pow(2) < 33 * 33) {
-            scan.put_pixel(x, y, image::Rgb([12, 12, 12]));
-        }
-    }
+    let scan = image::GrayImage::from_fn(2_640, 3_668, |x, y| {
+        let on_sheet = (80..2_560).contains(&x) && (80..3_588).contains(&y);
+        let in_hole = |&(hx, hy): &(u32, u32)| hx.abs_diff(x).pow(2) + hy.abs_diff(y).pow(2) < 33 * 33;
+        let written = (400..2_300).contains(&x)
+            && (400..3_300).contains(&y)
+            && y % 70 < 30
+            && (x * 7 / 10 + y / 70 * 11) % 31 < 17;
+        image::Luma([match (on_sheet, written) {
+            (false, _) => 12,
+            (true, _) if holes.iter().any(in_hole) => 12,
+            (true, true) => 45,
+            (true, false) => 228,
+        }])
+    });
     scan.save(file).unwrap();
-    holes
 }
 
 #[test]
@@ -236,7 +241,8 @@ fn files_tell_what_they_are_to_other_programs_and_lineart_stays_lineart() {
     // Lines of writing, askew by a degree.
     let is_written = move |x: u32, y: u32| {
         let y = f64::from(y) - f64::from(x) * 0.017_45;
-        (150.0..2_200.0).contains(&y) && y.rem_euclid(40.0) < 14.0 && x > 150 && x < width - 150 && x * 7 / 10 % 19 < 11
+        let word = (x * 7 / 10 + (y / 40.0) as u32 * 13) % 19 < 11;
+        (150.0..2_200.0).contains(&y) && y.rem_euclid(40.0) < 14.0 && x > 150 && x < width - 150 && word
     };
     let row = |y: u32| {
         let pixel = move |x: u32| u8::from(is_written(x, y));
@@ -257,7 +263,7 @@ fn files_tell_what_they_are_to_other_programs_and_lineart_stays_lineart() {
     };
     let jpeg = exif(&out.join("typical_0005.jpg"));
     assert_eq!(jpeg["ICC_Profile:ProfileDescription"], "sRGB IEC61966-2.1", "{jpeg}");
-    assert_eq!((&jpeg["IFD0:XResolution"], &jpeg["JFIF:XResolution"]), (&300.into(), &300.into()));
+    assert_eq!((&jpeg["IFD0:XResolution"], &jpeg["JFIF:XResolution"]), (&200.into(), &200.into()));
     assert!(jpeg["ExifIFD:DateTimeOriginal"].as_str().unwrap().starts_with("20"), "{jpeg}");
     assert!(jpeg["XMP-platen:Steps"].to_string().contains("inked places found again"), "{jpeg}");
     let tiff = exif(&out.join("lineart.tif"));

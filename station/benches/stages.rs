@@ -6,7 +6,14 @@
 mod pages;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use pages::{Findings, Image, Lay, Profile, View, deliver, encode::Metadata, examine, ink::InkMap, paper::{self, Sheet}, reduced, skew};
+use pages::{
+    Findings, Image, Lay, Profile, View, deliver,
+    encode::Metadata,
+    examine,
+    ink::InkMap,
+    paper::{self, Sheet},
+    reduced, skew,
+};
 use platen_protocol::uplink::ColourMode;
 use std::{hint::black_box, path::Path};
 

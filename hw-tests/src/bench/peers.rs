@@ -84,7 +84,8 @@ fn stages() -> anyhow::Result<Stages> {
     }
     let best = |name: &str| -> anyhow::Result<f64> {
         let file = criterion.join("page").join(name).join("new/sample.json");
-        let sample: serde_json::Value = serde_json::from_slice(&std::fs::read(&file).with_context(|| name.to_string())?)?;
+        let sample: serde_json::Value =
+            serde_json::from_slice(&std::fs::read(&file).with_context(|| name.to_string())?)?;
         let numbers = |key: &str| sample[key].as_array().into_iter().flatten().filter_map(serde_json::Value::as_f64);
         let each = numbers("times").zip(numbers("iters")).map(|(ns, n)| ns / n / 1e6);
         each.min_by(f64::total_cmp).with_context(|| format!("no samples of {name}"))

@@ -160,13 +160,20 @@ mod tests {
     fn bars(blur: f64) -> Image {
         let (width, height) = (900, 900);
         let side = |at: usize| {
-            let near = (at as f64 + 0.5).rem_euclid(30.0) - 15.0;
-            (near.abs() - 7.5) / blur
+            let near = (at as f64 + 0.5).rem_euclid(60.0) - 30.0;
+            (near.abs() - 9.0) / blur
         };
         let data = (0..width * height)
             .map(|i| {
                 let (x, y) = (i % width, i / width);
-                let place = if y < height / 2 { side(x) } else { side(y) };
+                let margin = x.min(y).min(width - 1 - x).min(height - 1 - y) < 60;
+                let place = if margin {
+                    1.0
+                } else if y < height / 2 {
+                    side(x)
+                } else {
+                    side(y)
+                };
                 (40.0 + 180.0 * (0.5 + place).clamp(0.0, 1.0)) as u8
             })
             .collect();
@@ -195,7 +202,11 @@ mod tests {
         assert_eq!((quality.clipped, quality.crushed), (0.0, 0.0));
         page.data.iter_mut().for_each(|v| *v = if *v > 150 { 255 } else { 0 });
         let quality = measured(&page);
-        assert!((quality.clipped - 0.5).abs() < 0.05 && (quality.crushed - 0.5).abs() < 0.05, "{quality:?}");
+        let bright = page.data.iter().filter(|v| **v == 255).count() as f64 / page.data.len() as f64;
+        assert!(
+            (quality.clipped - bright).abs() < 0.08 && (quality.crushed - 1.0 + bright).abs() < 0.08,
+            "{quality:?}"
+        );
     }
 
     #[test]

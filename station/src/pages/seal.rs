@@ -126,7 +126,7 @@ fn ring_around(small: &Grey, (x, y): (usize, usize), tiny_mm: f32) -> Option<Rin
     // Within its ring a seal has the name of its owner around a star; a circle in a drawing has not.
     let has_name = |&&(sin, cos): &&(f32, f32)| {
         let levels = (0..8).filter_map(|i| level(x + r * NAME[i] * cos, y + r * NAME[i] * sin));
-        let (low, high) = levels.fold((i32::MAX, 0), |(low, high), v| (low.min(v), high.max(v)));
+        let (low, high) = levels.fold((255, 0), |(low, high), v| (low.min(v), high.max(v)));
         low + DARKER < high
     };
     let named = directions.iter().filter(has_name).count();

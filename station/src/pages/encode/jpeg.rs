@@ -57,7 +57,7 @@ impl Jpeg {
             self.head = head.to_vec();
         } else {
             // RST0 to RST7 in turn.
-            self.scan.extend_from_slice(&[0xff, 0xd0 + (self.strips as u8 - 1) % 8]);
+            self.scan.extend_from_slice(&[0xff, 0xd0 + ((self.strips - 1) % 8) as u8]);
         }
         self.scan.extend_from_slice(scan);
         self.strips += 1;
@@ -160,7 +160,7 @@ mod tests {
     #[test]
     fn strips_decode_to_the_same_pixels_as_one_piece() {
         for (mode, bands) in [(ColourMode::Grey, 1), (ColourMode::Colour, 3)] {
-            for (width, height) in [(16, 64), (203, 1_000), (97, 65), (1, 129), (640, 8)] {
+            for (width, height) in [(16, 64), (203, 1_000), (97, 65), (1, 129), (640, 8), (3, 65_000)] {
                 let data: Vec<u8> =
                     (0..width * height * bands).map(|i| ((i * 31) ^ (i / width) ^ (i / 977)) as u8 / 2 + 60).collect();
                 let page = Image { mode, width, height, dpi: 300, data };
