@@ -18,6 +18,10 @@ for name in station supervisor; do
     depends='libc6 (>= 2.36), adduser'
     [ "$name" = supervisor ] || depends="$depends, libsane1"
     echo "/etc/platen/$name.toml" >"$root/DEBIAN/conffiles"
+    if [ "$name" = station ]; then
+        install -Dm644 deploy/profile.toml "$root/etc/platen/profile.toml"
+        echo /etc/platen/profile.toml >>"$root/DEBIAN/conffiles"
+    fi
     cat >"$root/DEBIAN/control" <<CONTROL
 Package: $package
 Version: $version

@@ -143,6 +143,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_example_says_every_standard_value() {
+        let example = include_str!("../../../deploy/profile.toml");
+        assert_eq!(toml::from_str::<Profile>(example).unwrap(), Profile::default());
+        for key in toml::to_string(&Profile::default()).unwrap().lines().filter_map(|line| line.split_once(" =")) {
+            assert!(example.contains(&format!("{} =", key.0)), "{} is missing", key.0);
+        }
+    }
+
+    #[test]
     fn a_profile_says_what_differs_and_is_checked_by_key() {
         let read = |text: &str| toml::from_str::<Profile>(text).map_err(|e| e.to_string());
         let profile = read("name = \"court\"\nversion = 3\nholes = \"fill\"\n[limits]\ndpi = 300\n").unwrap();
