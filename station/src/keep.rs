@@ -150,7 +150,6 @@ pub(crate) fn make(job: &Job, context: &Context) -> Result<Made, KeepError> {
         "steps": metadata.steps,
     });
     let Findings { signature, specks, .. } = findings;
-    let specks = (context.lay() == Lay::Glass).then_some(specks);
     let kept = KeptPage { page: job.page, master, record, event, signature: signature.to_bytes() };
     Ok(Made { kept, signature, specks, preview, moves })
 }

@@ -91,7 +91,7 @@ impl Desk<'_> {
         let mut earlier = self.before.iter().filter(|(_, earlier)| findings.signature.is_same_sheet(earlier));
         let same = earlier.next().map(|(name, _)| name.clone());
         self.before.push((file.display().to_string(), findings.signature.clone()));
-        let dirt = self.glass.add(findings.specks.clone());
+        let dirt = findings.specks.take().map_or(Vec::new(), |specks| self.glass.add(specks));
         if !dirt.is_empty() {
             findings.flags.push(pages::Flag::DirtyGlass);
         }

@@ -64,11 +64,11 @@ impl Cells {
     fn beside(small: &Grey, sheet: &Sheet, dpi: f64) -> Self {
         let (width, height) = (small.width / CELL, small.height / CELL);
         let scale = dpi / f64::from(small.dpi);
-        let rim = -BESIDE_MM * dpi / 25.4;
+        let inside = sheet.inside(-BESIDE_MM * dpi / 25.4);
         let middle = |i: usize| (i * CELL + CELL / 2) as f64 * scale;
         let level = |i: usize| {
             let (x, y) = (i % width, i / width);
-            let outside = !sheet.holds((middle(x), middle(y)), rim);
+            let outside = !inside.holds((middle(x), middle(y)));
             outside.then(|| small.row(y * CELL + CELL / 2)[x * CELL + CELL / 2])
         };
         let levels = (0..width * height).map(level).collect();

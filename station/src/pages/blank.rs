@@ -33,10 +33,10 @@ pub(crate) fn is_blank(fine: &Grey, ink: &InkMap, sheet: &Sheet, dpi: f64) -> bo
     let coarse = &ink.coarse;
     // Pixels of the scan for one of this picture.
     let scale = dpi / f64::from(coarse.dpi);
-    let rim = RIM_MM * dpi / 25.4;
+    let inside = sheet.inside(RIM_MM * dpi / 25.4);
     let on_paper = |i: usize| {
         let (x, y) = ((i % coarse.width) as f64 + 0.5, (i / coarse.width) as f64 + 0.5);
-        sheet.holds((x * scale, y * scale), rim)
+        inside.holds((x * scale, y * scale))
     };
     let least = (GRAINS * grain(fine)).clamp(LEAST_STEP, MOST_STEP);
     let mut seen = vec![false; coarse.data.len()];

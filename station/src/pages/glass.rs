@@ -2,7 +2,10 @@
 //! told apart from the glass by time: print never stands at the same tenth of a millimetre on many sheets that were laid
 //! down one after the other.
 
-use super::{geometry::Grey, paper::Sheet};
+use super::{
+    geometry::Grey,
+    paper::{Inside, Sheet},
+};
 use std::collections::VecDeque;
 
 /// So many pages are remembered, and of those that have sheet at a place, so many must show the speck.
@@ -17,6 +20,8 @@ const ALONE_MM: f32 = 1.5;
 const DARKER: u8 = 12;
 /// Specks nearer than this are the same, in mm.
 const SAME_MM: f32 = 0.5;
+/// The rim of a sheet is left out, in mm.
+const RIM_MM: f64 = 2.0;
 /// The most specks of a page that are remembered: more are no dirt, but a picture.
 const MOST: usize = 400;
 
@@ -24,7 +29,8 @@ const MOST: usize = 400;
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Specks {
     places: Vec<(f32, f32)>,
-    sheet: Sheet,
+    /// On the lid a speck may not show.
+    sheet: Inside,
     /// Pixels of the scan for one mm.
     mm: f64,
 }
@@ -39,11 +45,11 @@ pub(crate) fn specks(ink: &Grey, sheet: &Sheet, dpi: f64) -> Specks {
     let mut y = reach;
     while y + reach + most < h && places.len() <= MOST {
         for x in reach..w.saturating_sub(reach + most) {
-            let begins = |x: usize, y: usize| {
-                let above = &ink.data[(y - 1) * w + x - 1..][..most + 1];
-                ink.data[y * w + x] >= DARKER && ink.data[y * w + x - 1] < DARKER && above.iter().all(|&v| v < DARKER)
-            };
-            if begins(x, y)
+            let at = y * w + x;
+            if ink.data[at] < DARKER || ink.data[at - 1] >= DARKER {
+                continue;
+            }
+            if ink.data[at - w - 1..][..most + 1].iter().all(|&v| v < DARKER)
                 && let Some(middle) = alone(ink, (x, y), most, reach)
             {
                 places.push((middle.0 / mm, middle.1 / mm));
@@ -54,7 +60,8 @@ pub(crate) fn specks(ink: &Grey, sheet: &Sheet, dpi: f64) -> Specks {
     if places.len() > MOST {
         places.clear();
     }
-    Specks { places, sheet: sheet.clone(), mm: dpi / 25.4 }
+    let mm = dpi / 25.4;
+    Specks { places, sheet: sheet.inside(RIM_MM * mm), mm }
 }
 
 /// The middle of the speck whose first pixel this is, if nothing else lies around it.
@@ -112,9 +119,9 @@ impl Glass {
 }
 
 impl Specks {
-    /// Whether the sheet lay over this place: on the lid a speck may not show.
+    /// Whether the sheet lay over this place.
     fn covers(&self, (x, y): (f32, f32)) -> bool {
-        self.sheet.holds((f64::from(x) * self.mm, f64::from(y) * self.mm), 2.0 * self.mm)
+        self.sheet.holds((f64::from(x) * self.mm, f64::from(y) * self.mm))
     }
 }
 

@@ -3,21 +3,24 @@
 //! is as dark and as even as the lid around the sheet, and it has a fellow at the same distance from the same edge.
 
 use super::{geometry::Grey, paper::Sheet};
+use std::ops::{Range, RangeInclusive};
 
 /// Diameter of a hole in mm: filing punches make 5 to 6, ring binders up to 8.
-const DIAMETER_MM: std::ops::RangeInclusive<f64> = 3.8..=8.2;
+const DIAMETER_MM: RangeInclusive<f64> = 3.8..=8.2;
 /// Width and height of a round patch differ by no more than this, in mm.
 const ROUND_MM: f64 = 0.9;
-/// Share of its square that a disc covers: π/4, less and more for its pixels.
-const DISC: std::ops::Range<f64> = 0.66..0.92;
+/// Directions in which a disc and what lies around it are looked at.
+const DIRECTIONS: usize = 24;
+/// Every so many rows are looked at.
+const EVERY: usize = 3;
 /// A hole's middle lies at most so far from an edge, in mm.
 const FROM_EDGE_MM: f64 = 25.0;
 /// Holes of one punch lie alike far from their edge, in mm.
 const ALIKE_MM: f64 = 2.0;
 /// A hole is darker than this share of the paper, in 1/100.
 const DARK: u32 = 60;
-/// Levels within a hole differ by no more than this from their mean; the lid's do not either.
-const EVEN: i32 = 14;
+/// Levels within a hole differ by no more than this from the lid.
+const EVEN: u8 = 18;
 /// The most holes that are told of a sheet.
 pub(crate) const MOST: usize = 8;
 
@@ -35,23 +38,18 @@ pub(crate) fn find(small: &Grey, paper: u8, sheet: &Sheet, lid: Option<u8>, dpi:
     let mm = f64::from(small.dpi) / 25.4;
     let scale = dpi / f64::from(small.dpi);
     let limit = (u32::from(paper) * DARK / 100) as u8;
-    let mut seen = vec![false; small.data.len()];
-    let mut patch = Vec::new();
+    let across = (DIAMETER_MM.start() * mm) as usize..=(DIAMETER_MM.end() * mm).ceil() as usize;
     let mut holes: Vec<(Hole, [f64; 4])> = Vec::new();
-    for start in 0..small.data.len() {
-        if seen[start] || small.data[start] >= limit {
-            continue;
-        }
-        let most = (DIAMETER_MM.end() * mm) as usize + 2;
-        gather(small, start, limit, &mut seen, &mut patch);
-        if patch.len() > most * most {
-            continue;
-        }
-        let Some(hole) = disc(small, &patch, lid, mm) else { continue };
-        let hole = Hole { x: hole.x * scale, y: hole.y * scale, radius: hole.radius * scale };
-        let from_edges = sheet.distances((hole.x, hole.y)).map(|px| px * 25.4 / dpi);
-        if from_edges.iter().all(|&d| d > 0.0) && from_edges.iter().any(|&d| d < FROM_EDGE_MM) {
-            holes.push((hole, from_edges));
+    for y in (0..small.height).step_by(EVERY) {
+        for run in dark_runs(small.row(y), limit).filter(|run| across.contains(&run.len())) {
+            let Some(hole) = disc(small, &run, y, lid, limit, mm) else { continue };
+            let hole = Hole { x: hole.x * scale, y: hole.y * scale, radius: hole.radius * scale };
+            let from_edges = sheet.distances((hole.x, hole.y)).map(|px| px * 25.4 / dpi);
+            let near = from_edges.iter().all(|&d| d > 0.0) && from_edges.iter().any(|&d| d < FROM_EDGE_MM);
+            let known = holes.iter().any(|(other, _)| (other.x - hole.x).hypot(other.y - hole.y) < hole.radius);
+            if near && !known {
+                holes.push((hole, from_edges));
+            }
         }
     }
     let has_fellow = |i: usize| {
@@ -66,54 +64,44 @@ pub(crate) fn find(small: &Grey, paper: u8, sheet: &Sheet, lid: Option<u8>, dpi:
     (0..holes.len()).filter(|&i| has_fellow(i)).map(|i| holes[i].0).take(MOST).collect()
 }
 
-/// Collects the connected dark patch around `start`.
-fn gather(small: &Grey, start: usize, limit: u8, seen: &mut [bool], patch: &mut Vec<usize>) {
-    patch.clear();
-    patch.push(start);
-    seen[start] = true;
-    let mut next = 0;
-    while let Some(&i) = patch.get(next) {
-        next += 1;
-        let x = i % small.width;
-        let around = [
-            (x > 0).then(|| i - 1),
-            (x + 1 < small.width).then_some(i + 1),
-            i.checked_sub(small.width),
-            (i + small.width < small.data.len()).then(|| i + small.width),
-        ];
-        for near in around.into_iter().flatten() {
-            if !seen[near] && small.data[near] < limit {
-                seen[near] = true;
-                patch.push(near);
-            }
-        }
-    }
+/// Stretches of a row that are darker than `limit`.
+fn dark_runs(row: &[u8], limit: u8) -> impl Iterator<Item = Range<usize>> {
+    let mut from = 0;
+    std::iter::from_fn(move || {
+        let start = from + row[from..].iter().position(|&v| v < limit)?;
+        let length = row[start..].iter().position(|&v| v >= limit).unwrap_or(row.len() - start);
+        from = start + length;
+        Some(start..from)
+    })
 }
 
-/// The disc that a patch is, in pixels of `small`, if it is one and looks like the lid inside.
-fn disc(small: &Grey, patch: &[usize], lid: u8, mm: f64) -> Option<Hole> {
-    let (mut left, mut right, mut top, mut bottom) = (usize::MAX, 0, usize::MAX, 0);
-    for &i in patch {
-        let (x, y) = (i % small.width, i / small.width);
-        (left, right, top, bottom) = (left.min(x), right.max(x), top.min(y), bottom.max(y));
-    }
-    let (wide, high) = ((right - left + 1) as f64, (bottom - top + 1) as f64);
-    let round = (wide - high).abs() / mm < ROUND_MM && DISC.contains(&(patch.len() as f64 / (wide * high)));
+/// The disc through whose middle part a run of dark pixels goes, if there is one that looks like the lid inside; in pixels
+/// of `small`.
+fn disc(small: &Grey, run: &Range<usize>, y: usize, lid: u8, limit: u8, mm: f64) -> Option<Hole> {
+    let column = (run.start + run.end) / 2;
+    let dark = |y: usize| small.data[y * small.width + column] < limit;
+    let top = (0..=y).rev().take_while(|&y| dark(y)).last()?;
+    let bottom = (y..small.height).take_while(|&y| dark(y)).last()?;
+    let high = (bottom - top + 1) as f64;
+    let middle = (top + bottom) / 2;
+    // Its width where it is widest.
+    let widest = dark_runs(small.row(middle), limit).find(|run| run.contains(&column))?;
+    let wide = widest.len() as f64;
     let diameter = (wide + high) / 2.0;
-    if !round || !DIAMETER_MM.contains(&(diameter / mm)) {
+    if (wide - high).abs() / mm > ROUND_MM || !DIAMETER_MM.contains(&(diameter / mm)) {
         return None;
     }
-    let (x, y) = ((left + right + 1) as f64 / 2.0, (top + bottom + 1) as f64 / 2.0);
-    // Inside, without the blurred rim, it is as dark and as even as the lid.
-    let core = diameter / 2.0 - 2.0;
-    let inside = patch.iter().filter(|&&i| {
-        let (dx, dy) = ((i % small.width) as f64 + 0.5 - x, (i / small.width) as f64 + 0.5 - y);
-        dx.hypot(dy) < core
-    });
-    let levels: Vec<i32> = inside.map(|&i| i32::from(small.data[i])).collect();
-    let mean = levels.iter().sum::<i32>() / (levels.len() as i32).max(1);
-    let even = !levels.is_empty() && levels.iter().all(|v| (v - mean).abs() <= EVEN);
-    (even && (mean - i32::from(lid)).abs() <= EVEN).then_some(Hole { x, y, radius: diameter / 2.0 })
+    let (x, y) = ((widest.start + widest.end) as f64 / 2.0, (top + bottom + 1) as f64 / 2.0);
+    let level = |radius: f64, direction: usize| {
+        let (sin, cos) = (direction as f64 * std::f64::consts::TAU / DIRECTIONS as f64).sin_cos();
+        let (x, y) = ((x + radius * cos) as usize, (y + radius * sin) as usize);
+        (x < small.width && y < small.height).then(|| small.data[y * small.width + x])
+    };
+    let all = |radius: f64, is: &dyn Fn(u8) -> bool| (0..DIRECTIONS).all(|d| level(radius, d).is_some_and(is));
+    // Inside, without the blurred rim, it is as dark and as even as the lid; around it is paper.
+    let is_lid = |v: u8| v.abs_diff(lid) <= EVEN;
+    let is_hole = all(diameter / 2.0 - 2.0, &is_lid) && all(diameter / 4.0, &is_lid) && is_lid(level(0.0, 0)?);
+    (is_hole && all(diameter / 2.0 + 2.0, &|v| v >= limit)).then_some(Hole { x, y, radius: diameter / 2.0 })
 }
 
 #[cfg(test)]

@@ -75,11 +75,11 @@ impl InkMap {
     /// The ink on a sheet alone, of a scan of `dpi`: without the shadows of its edges.
     pub(crate) fn on(&self, sheet: &Sheet, dpi: f64) -> Self {
         let scale = dpi / f64::from(self.coarse.dpi);
-        let rim = RIM_MM * dpi / 25.4;
+        let inside = sheet.inside(RIM_MM * dpi / 25.4);
         let w = self.coarse.width;
         let (mut coarse, mut below) = (self.coarse.clone(), self.below.clone());
         for i in 0..below.len() {
-            if !sheet.holds((((i % w) as f64 + 0.5) * scale, ((i / w) as f64 + 0.5) * scale), rim) {
+            if !inside.holds((((i % w) as f64 + 0.5) * scale, ((i / w) as f64 + 0.5) * scale)) {
                 coarse.data[i] = 0;
                 below[i] = NEVER;
             }

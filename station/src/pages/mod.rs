@@ -88,8 +88,8 @@ pub(crate) struct Findings {
     pub(crate) holes: Vec<Hole>,
     /// A round seal on a page that was scanned without colour.
     pub(crate) seal: Option<Ring>,
-    /// What may be dirt on the glass, if it is seen again and again; see [`glass::Glass`].
-    pub(crate) specks: Specks,
+    /// What may be dirt on the glass, if the page lay on it; see [`glass::Glass`].
+    pub(crate) specks: Option<Specks>,
     /// Inked places that must be on the delivered page.
     pub(crate) marks: Vec<Mark>,
     /// How many of the marks were looked up on the delivered page, and how many had lost their ink.
@@ -203,10 +203,9 @@ pub(crate) fn examine(page: &View<'_>, fine: &Grey, profile: &Profile, lay: Lay)
     let beyond = beyond::look(&ink.grey, level, &outermost, dpi);
     let holes = holes::find(&ink.grey, level, &outermost, beyond.lid, dpi);
     let in_hole = |(x, y): (f64, f64)| holes.iter().any(|h| (x - h.x).hypot(y - h.y) < h.radius * 1.5);
-    let is_lid = |place, level: u8| {
-        beyond.lid.is_some_and(|lid| level.abs_diff(lid) < LID_EVEN)
-            && !outermost.holds(place, fit::BAND_MM * dpi / 25.4)
-    };
+    let inside = outermost.inside(fit::BAND_MM * dpi / 25.4);
+    let is_lid =
+        |place, level: u8| beyond.lid.is_some_and(|lid| level.abs_diff(lid) < LID_EVEN) && !inside.holds(place);
     let marks = proof::marks(&ink, page, |place, level| in_hole(place) || is_lid(place, level));
     let inked = proof::beyond(&marks, &outermost, fit::BAND_MM * dpi / 25.4);
     let cutting: [bool; 4] = std::array::from_fn(|i| cutting[i] || inked[i]);
@@ -273,7 +272,7 @@ pub(crate) fn examine(page: &View<'_>, fine: &Grey, profile: &Profile, lay: Lay)
         paper,
         quality,
         seal,
-        specks: glass::specks(&ink.coarse, &sheet, dpi),
+        specks: (lay == Lay::Glass).then(|| glass::specks(&ink.coarse, &sheet, dpi)),
         marks,
         holes,
         proved: None,

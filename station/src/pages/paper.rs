@@ -56,6 +56,17 @@ pub(crate) struct Sheet {
     pub(crate) angle: Option<f64>,
 }
 
+/// What lies on the inner side of four lines.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Inside([(f64, f64, f64); 4]);
+
+impl Inside {
+    /// Whether a place, in pixels of the scan, does.
+    pub(crate) fn holds(&self, (x, y): (f64, f64)) -> bool {
+        self.0.iter().all(|(across, down, at)| across * x + down * y >= *at)
+    }
+}
+
 impl Sheet {
     /// The sheet within these edges of the reduced picture `small` of a scan of `width` × `height` pixels.
     pub(crate) fn within(edges: [Option<Edge>; 4], small: &Grey, (width, height): (usize, usize)) -> Self {
@@ -94,23 +105,20 @@ impl Sheet {
         (top && left).then_some(self.quad[0])
     }
 
-    /// Whether a place, in pixels of the scan, lies on the sheet and at least `rim` pixels from its seen edges.
-    pub(crate) fn holds(&self, (x, y): (f64, f64), rim: f64) -> bool {
-        (0..4).all(|i| {
+    /// What lies on the sheet and at least `rim` pixels of the scan from its seen edges.
+    pub(crate) fn inside(&self, rim: f64) -> Inside {
+        Inside(std::array::from_fn(|i| {
             let ((ax, ay), (bx, by)) = (self.quad[i], self.quad[(i + 1) % 4]);
-            let (dx, dy) = (bx - ax, by - ay);
-            let rim = if self.seen[i] { rim } else { 0.0 };
-            dx * (y - ay) - dy * (x - ax) >= rim * dx.hypot(dy)
-        })
+            let length = (bx - ax).hypot(by - ay).max(1e-9);
+            let (across, down) = ((ay - by) / length, (bx - ax) / length);
+            (across, down, across * ax + down * ay + if self.seen[i] { rim } else { 0.0 })
+        }))
     }
 
     /// How far inside of its edges a place lies: top, right, bottom, left, in pixels of the scan.
-    pub(crate) fn distances(&self, (x, y): (f64, f64)) -> [f64; 4] {
-        std::array::from_fn(|i| {
-            let ((ax, ay), (bx, by)) = (self.quad[i], self.quad[(i + 1) % 4]);
-            let (dx, dy) = (bx - ax, by - ay);
-            (dx * (y - ay) - dy * (x - ax)) / dx.hypot(dy).max(1e-9)
-        })
+    pub(crate) fn distances(&self, place: (f64, f64)) -> [f64; 4] {
+        let Inside(sides) = self.inside(0.0);
+        sides.map(|(across, down, at)| across * place.0 + down * place.1 - at)
     }
 
     /// Whether a corner where two seen edges meet lies more than `far` pixels outside of the scan.

@@ -9,9 +9,9 @@ use super::{
 use platen_protocol::uplink::ColourMode;
 use serde::Serialize;
 
-/// Every so many rows and columns of the scan are looked at.
-const EVERY_ROW: usize = 32;
-const EVERY_COLUMN: usize = 96;
+/// Every so many rows and columns of the scan are looked at; primes, which no pattern of lines keeps step with.
+const EVERY_ROW: usize = 61;
+const EVERY_COLUMN: usize = 191;
 /// An edge spans at least this share of what lies between paper and ink, in 1/100, and so many levels.
 const SPAN: i32 = 45;
 const LEAST_SPAN: i32 = 30;
@@ -66,11 +66,11 @@ fn darkest(found: &InkMap) -> Option<u8> {
 /// Shares of the sheet's pixels at the upper and the lower end of the scale.
 fn ends(page: &View<'_>, sheet: &Sheet) -> (f64, f64) {
     let bands = if page.mode == ColourMode::Colour { 3 } else { 1 };
-    let rim = RIM_MM * f64::from(page.dpi) / 25.4;
+    let inside = sheet.inside(RIM_MM * f64::from(page.dpi) / 25.4);
     let (mut all, mut bright, mut dark) = (0u32, 0u32, 0u32);
     for y in (0..page.height).step_by(EVERY_ROW) {
         for (x, pixel) in page.row(y).chunks_exact(bands).enumerate().step_by(EVERY_TONE) {
-            if sheet.holds((x as f64 + 0.5, y as f64 + 0.5), rim) {
+            if inside.holds((x as f64 + 0.5, y as f64 + 0.5)) {
                 all += 1;
                 bright += u32::from(pixel.iter().all(|&v| v == 255));
                 dark += u32::from(pixel.iter().all(|&v| v == 0));
@@ -203,10 +203,7 @@ mod tests {
         page.data.iter_mut().for_each(|v| *v = if *v > 150 { 255 } else { 0 });
         let quality = measured(&page);
         let bright = page.data.iter().filter(|v| **v == 255).count() as f64 / page.data.len() as f64;
-        assert!(
-            (quality.clipped - bright).abs() < 0.08 && (quality.crushed - 1.0 + bright).abs() < 0.08,
-            "{quality:?}"
-        );
+        assert!((quality.clipped - bright).abs() < 0.1 && (quality.crushed - 1.0 + bright).abs() < 0.1, "{quality:?}");
     }
 
     #[test]
