@@ -27,15 +27,36 @@ pub struct Args {
     /// Times each side runs; the median counts
     #[arg(long, default_value_t = 9, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
+    /// Only this part
+    #[arg(long, value_enum)]
+    only: Option<Part>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Part {
+    /// One page against the peers
+    Page,
+    /// Instructions of the stages
+    Counts,
+    /// A batch against scanimage
+    Batch,
 }
 
 /// Runs everything.
 pub fn run(args: &Args) -> anyhow::Result<()> {
     let folder = tempfile::Builder::new().prefix("platen-bench-").tempdir_in(".")?;
     let folder = std::path::absolute(folder.path())?;
-    peers::run(&folder)?;
-    counts::run(&folder)?;
-    batch(args, &folder)
+    let wants = |part| args.only.is_none_or(|only| only == part);
+    if wants(Part::Page) {
+        peers::run(&folder)?;
+    }
+    if wants(Part::Counts) {
+        counts::run(&folder)?;
+    }
+    if wants(Part::Batch) {
+        batch(args, &folder)?;
+    }
+    Ok(())
 }
 
 /// A batch from the feeder, against `scanimage`.
