@@ -22,6 +22,7 @@ pub(crate) struct Delivered {
 
 /// Straightens `page` as was found and encodes it as `profile` asks. If ink of the scan is missing on the result, the result
 /// is refused, and the page delivered as it was scanned; `findings` then say so.
+#[inline(never)] // counted by `make bench`
 pub(crate) fn deliver(
     page: &View<'_>,
     findings: &mut Findings,

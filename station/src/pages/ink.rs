@@ -35,6 +35,7 @@ pub(crate) struct InkMap {
 }
 
 impl InkMap {
+    #[inline(never)] // counted by `make bench`
     pub(crate) fn new(fine: &Grey) -> Self {
         let small = reduce::halve(fine);
         let (w, h) = (small.width, small.height);

@@ -53,6 +53,7 @@ pub(crate) struct Signature {
 impl Signature {
     /// `fine` is the page reduced, `ink` its ink, known but where it is `masked`; `degrees` is what straightens it, `quad`
     /// its corners in pixels of `ink`.
+    #[inline(never)] // counted by `make bench`
     pub(crate) fn new(
         fine: &Grey,
         ink: &Grey,
