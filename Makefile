@@ -18,7 +18,7 @@ define install
 	$(SUDO) apt-get update -qq && $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $${missing[*]} >/dev/null; fi
 endef
 
-.PHONY: help demo test lint bench firmware firmware-tools deb audit
+.PHONY: help demo test lint bench firmware firmware-tools emulator node deb audit
 .DEFAULT_GOAL := help
 
 help:
@@ -28,6 +28,7 @@ help:
 	@echo "make lint            rustfmt and clippy"
 	@echo "make audit           licences and advisories (needs cargo-deny)"
 	@echo "make firmware        the sensor board's ELF and UF2, with their sizes"
+	@echo "make emulator        what runs that ELF in the tests (npm, by its lock file)"
 	@echo "make deb             Debian packages of station and supervisor"
 
 demo:
@@ -40,7 +41,7 @@ lint:
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 
-test: lint
+test: lint firmware emulator
 	$(call install,$(BUILD_PACKAGES) $(RUN_PACKAGES) $(TEST_PACKAGES))
 	cargo build --locked --workspace
 	cargo test --locked --workspace
@@ -57,6 +58,14 @@ firmware:
 # Where rustup cannot fetch the target, Debian's compiler builds core from its own source.
 firmware-tools:
 	$(call install,rustc-web rust-web-src lld binutils python3)
+
+# The chip that the stories run the board's own binary on.
+emulator:
+	@command -v npm >/dev/null || $(MAKE) --no-print-directory node
+	cd hw-tests/emulator && npm ci --no-audit --no-fund
+
+node:
+	$(call install,nodejs npm)
 
 deb:
 	$(call install,$(BUILD_PACKAGES) dpkg-dev)

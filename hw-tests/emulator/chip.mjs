@@ -109,7 +109,7 @@ export class Chip {
 
   /** Runs up to a simulated time. */
   runTo(nanos) {
-    while (this.nanos < nanos) {
+    for (;;) {
       const { core, clock, clkSys } = this.mcu;
       const end = nanos - this.before;
       const cycle = 1e9 / clkSys;
@@ -125,7 +125,8 @@ export class Chip {
           clock.tick(core.executeInstruction() * cycle);
         }
       }
-      if (this.wanted !== undefined) this.reset(this.wanted);
+      if (this.wanted === undefined) return;
+      this.reset(this.wanted);
     }
   }
 }

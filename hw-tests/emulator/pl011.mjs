@@ -22,6 +22,7 @@ export class Pl011 extends BasePeripheral {
     this.received = [];
     this.line = [];
     this.overruns = 0;
+    this.asserted = false;
     this.onByte = () => {};
     this.shift = mcu.clock.createAlarm(() => this.shifted());
     this.arrival = mcu.clock.createAlarm(() => this.arrived());
@@ -52,7 +53,10 @@ export class Pl011 extends BasePeripheral {
   }
   settle() {
     const { rp2040, dreq } = this;
-    rp2040.setInterrupt(this.irq, (this.raised & this.registers[IMSC]) !== 0);
+    const asserted = (this.raised & this.registers[IMSC]) !== 0;
+    // Where the line stays low nothing is changed: the firmware pends this interrupt by itself, too.
+    if (asserted || this.asserted) rp2040.setInterrupt(this.irq, asserted);
+    this.asserted = asserted;
     const request = (wanted, channel) => (wanted ? rp2040.dma.setDREQ(channel) : rp2040.dma.clearDREQ(channel));
     request(this.registers[DMACR] & 2 && this.sending.length < this.room, dreq.tx);
     request(this.registers[DMACR] & 1 && this.received.length > 0, dreq.rx);
@@ -146,6 +150,13 @@ export class Pl011 extends BasePeripheral {
 export function install(mcu) {
   const { name, irq, dreq } = mcu.uart[0];
   const uart = new Pl011(mcu, name, irq, dreq);
+  // ARMv6-M, B3.4.1: entering an exception ends its pending state, unless its line is still high. The emulator leaves the
+  // UART's pending for ever where software has pended it.
+  const enter = mcu.core.exceptionEntry.bind(mcu.core);
+  mcu.core.exceptionEntry = (number) => {
+    enter(number);
+    if (number === 16 + irq && !uart.asserted) mcu.setInterrupt(irq, false);
+  };
   mcu.peripherals[0x40034] = uart;
   mcu.uart[0] = uart;
   return uart;

@@ -162,11 +162,12 @@ struct Line {
 
 impl Line {
     fn open(path: &Path) -> anyhow::Result<Self> {
-        let near = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).context("no pty")?;
+        // Not for the programs that are started: a line that they held, too, would never hang up.
+        let near = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).context("no pty")?;
         grantpt(&near)?;
         unlockpt(&near)?;
         let name = ptsname(&near, Vec::new())?;
-        let far = rustix::fs::open(&name, OFlags::RDWR | OFlags::NOCTTY, rustix::fs::Mode::empty())?;
+        let far = rustix::fs::open(&name, OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC, rustix::fs::Mode::empty())?;
         let mut raw = rustix::termios::tcgetattr(&far)?;
         raw.make_raw();
         rustix::termios::tcsetattr(&far, rustix::termios::OptionalActions::Now, &raw)?;

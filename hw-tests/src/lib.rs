@@ -3,6 +3,7 @@
 pub mod bench;
 pub mod board;
 pub mod browser;
+pub mod chip;
 pub mod demo;
 pub mod pages;
 pub mod process;

@@ -201,7 +201,8 @@ fn a_profile_decides_about_holes_and_files_and_a_wrong_one_is_refused_by_key() {
     let out = |name: &str| folder.path().join(name);
     let run = |name: &str, text: &str| {
         let (profile, out) = (profile(name, text), out(name));
-        let said = page(&["--json", "--profile", &profile, "--out", out.to_str().unwrap()], &[scan.clone()]);
+        let said =
+            page(&["--json", "--profile", &profile, "--out", out.to_str().unwrap()], std::slice::from_ref(&scan));
         assert_eq!(said.code, Some(0), "{}", said.err);
         lines(&said).remove(0)
     };
@@ -226,7 +227,7 @@ fn a_profile_decides_about_holes_and_files_and_a_wrong_one_is_refused_by_key() {
         ("quality = 0", "quality = 0: 1 to 100 are allowed"),
         ("[limits]\nsharp = 1", "unknown field `sharp`"),
     ] {
-        let said = page(&["--profile", &profile("wrong", text)], &[scan.clone()]);
+        let said = page(&["--profile", &profile("wrong", text)], std::slice::from_ref(&scan));
         assert_eq!(said.code, Some(2));
         assert!(said.err.contains("wrong.toml") && said.err.contains(says), "{text}: {}", said.err);
     }

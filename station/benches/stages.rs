@@ -1,6 +1,7 @@
 //! The stages of the page pipeline, one by one, on one thread: `cargo bench -p platen-station`. `make bench` takes the best
 //! of each from here and puts it beside the peers.
-#![allow(dead_code, clippy::unwrap_used)] // the pipeline is a part of a program; here only some of it is called
+// The pipeline is a part of a program; here only some of it is called.
+#![allow(dead_code, unused_imports, clippy::unwrap_used)]
 
 #[path = "../src/pages/mod.rs"]
 mod pages;

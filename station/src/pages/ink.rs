@@ -79,10 +79,9 @@ impl InkMap {
         let inside = sheet.inside(RIM_MM * dpi / 25.4);
         let w = self.coarse.width;
         let (mut coarse, mut below) = (self.coarse.clone(), self.below.clone());
-        for i in 0..below.len() {
+        for (i, (ink, below)) in coarse.data.iter_mut().zip(&mut below).enumerate() {
             if !inside.holds((((i % w) as f64 + 0.5) * scale, ((i / w) as f64 + 0.5) * scale)) {
-                coarse.data[i] = 0;
-                below[i] = NEVER;
+                (*ink, *below) = (0, NEVER);
             }
         }
         Self { grey: self.grey.clone(), coarse, below }

@@ -159,8 +159,9 @@ fn refine(ink: &Grey, start: f32, slope: impl Fn(f32) -> f32, columns: &[Range<u
     };
     let quarters: [Range<usize>; GROUPS] =
         std::array::from_fn(|g| strips.count * g / GROUPS..strips.count * (g + 1) / GROUPS);
-    let whole = [0..strips.count];
-    let (apart, joined): (&[_], &[_]) = if columns.is_empty() { (&quarters, &whole) } else { (columns, columns) };
+    let all = 0..strips.count;
+    let whole = std::slice::from_ref(&all);
+    let (apart, joined): (&[_], &[_]) = if columns.is_empty() { (&quarters, whole) } else { (columns, columns) };
     let best = |from: f32, step: f32, reach: i32, score: &mut dyn FnMut(f32) -> f64| {
         let at = |i: i32| from + i as f32 * step;
         let scores: Vec<f64> = (-reach..=reach).map(|i| score(at(i))).collect();

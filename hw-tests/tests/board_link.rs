@@ -1,0 +1,257 @@
+//! The board's own binary on an emulated chip, in simulated time: it says byte for byte what its core says on the host, and
+//! no opening of the lid escapes it.
+
+#![allow(clippy::unwrap_used)] // a story that cannot go on has failed
+
+use hw_tests::chip::{Step, play};
+use platen_firmware_core::{Board, Core, Identity, Raw};
+use platen_protocol::board::{
+    Certificate, ClimateFault, Deframer, FromBoard, Lamp, Packet, Reset, ToBoard, VERSION, decode, encode,
+};
+use serde_json::json;
+
+const CLOSED: Raw = Raw { lid_made: true, lid_rest: false, top: true, left: true, button: false };
+/// A byte on the line takes so long, in milliseconds.
+const BYTE_MS: f64 = 10.0 / 115.2;
+
+/// What the board has said, from its bytes.
+fn packets(bytes: impl IntoIterator<Item = u8>) -> Vec<Packet<FromBoard>> {
+    let mut frames: Vec<Vec<u8>> = vec![Vec::new()];
+    for byte in bytes {
+        if byte == 0 {
+            frames.push(Vec::new());
+        } else {
+            frames.last_mut().unwrap().push(byte);
+        }
+    }
+    frames.pop();
+    frames.iter_mut().filter(|frame| !frame.is_empty()).map(|frame| decode(frame).unwrap()).collect()
+}
+
+fn frame(seq: u32, message: ToBoard) -> Vec<u8> {
+    encode(&Packet { seq, message }).unwrap().to_vec()
+}
+
+/// A shell around the core that cannot do anything.
+struct Nothing;
+
+impl Board for Nothing {
+    fn lamp(&mut self, _: Lamp) {}
+    fn measure(&mut self) {}
+}
+
+/// The chip's only measurement of the room: when its message began to leave the board, the result and its age.
+fn measured(bytes: &[(f64, u8)]) -> Option<(f64, Result<(i32, u32), ClimateFault>, u32)> {
+    let mut deframer = Deframer::new();
+    bytes.iter().find_map(|&(at, byte)| match deframer.push::<FromBoard>(byte)?.ok()?.message {
+        FromBoard::Climate { milli_celsius, milli_percent, age_ms } => {
+            // Its frame has at most 24 bytes.
+            Some((at - 24.0 * BYTE_MS, Ok((milli_celsius, milli_percent)), age_ms))
+        }
+        _ => None,
+    })
+}
+
+/// A conversation with everything in it: greeting, arming, an opening, a certificate, garbage, cut frames, a button.
+fn conversation() -> Vec<Step> {
+    // Half way between two samples, so that both sides see a change at the same one.
+    let open = |at: f64| Step::lid(at, (false, true));
+    let close = |at: f64| Step::lid(at, (true, false));
+    let button = |at_ms: f64, pressed: bool| Step { at_ms, action: json!({ "contacts": { "button": pressed } }) };
+    let cut = frame(9, ToBoard::Arm { number: 9 })[..4].to_vec();
+    vec![
+        Step::bytes(20.2, &frame(1, ToBoard::Hello { protocol: VERSION })),
+        Step::bytes(60.2, &frame(2, ToBoard::Arm { number: 41 })),
+        button(100.5, true),
+        button(130.5, false),
+        open(300.5),
+        close(340.5),
+        Step::bytes(500.2, &frame(3, ToBoard::Certify { number: 41 })),
+        Step::bytes(600.2, &[1, 2, 3, 0, 0xff, 0xff, 0]),
+        Step::bytes(640.2, &cut),
+        Step::bytes(660.2, &[0]),
+        Step::bytes(700.2, &frame(4, ToBoard::Certify { number: 40 })),
+        // A broken wire: neither pole is made.
+        Step::lid(800.5, (false, false)),
+        Step::bytes(900.2, &frame(5, ToBoard::Arm { number: 42 })),
+        close(950.5),
+        Step::bytes(1_000.2, &frame(6, ToBoard::Hello { protocol: VERSION + 1 })),
+    ]
+}
+
+#[test]
+fn the_binary_says_byte_for_byte_what_its_core_says_on_the_host() {
+    const UNTIL: u32 = 1_400;
+    let steps = conversation();
+    let played = play(&steps, f64::from(UNTIL)).unwrap();
+    assert_eq!((played.resets, played.overruns), (0, 0));
+    let said: Vec<u8> = played.bytes.iter().map(|(_, byte)| *byte).collect();
+
+    // The chip tells in its greeting when it began to sample, and who it is.
+    let FromBoard::Hello { at_ms, firmware, serial, .. } = packets(said.clone())[0].message.clone() else {
+        panic!("no greeting");
+    };
+    let mut core = Core::new(Identity { firmware, serial, reset: Reset::PowerOn }, at_ms, CLOSED);
+    let (mut raw, mut expected, mut next) = (CLOSED, Vec::new(), steps.iter().peekable());
+    let mut line: Vec<(f64, Vec<u8>)> = Vec::new();
+    let mut room = measured(&played.bytes);
+    for now in at_ms + 1..UNTIL {
+        while let Some(step) = next.next_if(|step| step.at_ms < f64::from(now)) {
+            if let Some(bytes) = step.action["bytes"].as_array() {
+                let bytes: Vec<u8> = bytes.iter().map(|b| b.as_u64().unwrap() as u8).collect();
+                line.push((step.at_ms + bytes.len() as f64 * BYTE_MS, bytes));
+            } else {
+                let contacts = &step.action["contacts"];
+                let made = |name: &str, old: bool| contacts[name].as_bool().unwrap_or(old);
+                raw = Raw {
+                    lid_made: made("lid_made", raw.lid_made),
+                    lid_rest: made("lid_rest", raw.lid_rest),
+                    button: made("button", raw.button),
+                    ..raw
+                };
+            }
+        }
+        core.sample(now, raw, &mut Nothing);
+        // The room is measured by the chip alone: the core is told what the chip's was, when it was.
+        if room.is_some_and(|(at, _, _)| at < f64::from(now))
+            && let Some((_, result, age_ms)) = room.take()
+        {
+            core.climate(result, age_ms);
+        }
+        // What has come whole is read when the line has been silent for 32 bits.
+        let come = |at: f64| at + 0.3 < f64::from(now);
+        while line.first().is_some_and(|(at, _)| come(*at)) {
+            line.remove(0).1.iter().for_each(|&byte| core.receive(now, byte, &mut Nothing));
+        }
+        while let Some(frame) = core.poll() {
+            expected.extend_from_slice(&frame);
+        }
+    }
+    for (i, (said, expected)) in packets(said.clone()).iter().zip(&packets(expected.clone())).enumerate() {
+        assert_eq!(said, expected, "packet {i}");
+    }
+    assert_eq!(said, expected);
+}
+
+/// A number that looks random, from a seed.
+fn random(state: &mut u64) -> u64 {
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    *state
+}
+
+/// 200 passes of 700 ms, each with an opening of 1 to 500 ms at any moment, or with none.
+#[test]
+fn no_opening_escapes_the_chip_and_none_is_invented() {
+    const PASS_MS: f64 = 800.0;
+    let mut state = 0x9e37_79b9_7f4a_7c15;
+    let mut steps = vec![Step::bytes(20.0, &frame(0, ToBoard::Hello { protocol: VERSION }))];
+    let mut passes = Vec::new();
+    for pass in 0..200u32 {
+        let begin = 200.0 + f64::from(pass) * PASS_MS;
+        let length = match random(&mut state) % 4 {
+            0 => 0.0,
+            1 => 1.0 + (random(&mut state) % 70) as f64 / 10.0,
+            _ => 1.0 + (random(&mut state) % 4_990) as f64 / 10.0,
+        };
+        let at = begin + 40.0 + (random(&mut state) % 1_200) as f64 / 10.0;
+        steps.push(Step::bytes(begin, &frame(pass, ToBoard::Arm { number: pass })));
+        if length > 0.0 {
+            // A switch leaves one pole before it reaches the other.
+            steps.push(Step::lid(at, (false, false)));
+            steps.push(Step::lid(at + length.min(0.4), (false, true)));
+            steps.push(Step::lid(at + length, (true, false)));
+        }
+        steps.push(Step::bytes(begin + 700.0, &frame(pass, ToBoard::Certify { number: pass })));
+        passes.push((begin, at, length));
+    }
+    let played = play(&steps, 200.0 + PASS_MS * 200.0).unwrap();
+    assert_eq!((played.resets, played.overruns), (0, 0));
+    let certificates: Vec<Certificate> = packets(played.bytes.iter().map(|(_, byte)| *byte))
+        .into_iter()
+        .filter_map(|packet| match packet.message {
+            FromBoard::Certificate(certificate) => Some(certificate),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(certificates.len(), passes.len());
+    for (certificate, (begin, at, length)) in certificates.iter().zip(passes) {
+        let told = format!("opened {length:.1} ms at {at:.1}, pass at {begin:.1}: {certificate:?}");
+        assert!((690..=705).contains(&certificate.samples), "{told}");
+        match certificate.opened {
+            None => assert!(length < 5.0, "missed: {told}"),
+            Some(opening) => {
+                assert!(length >= 2.0, "invented: {told}");
+                assert!((f64::from(opening.samples) - length).abs() <= 2.0, "{told}");
+                let first = f64::from(certificate.armed_ms + opening.first_ms);
+                assert!((first - at).abs() < 3.0, "{told}");
+            }
+        }
+    }
+}
+
+/// A watchdog that bites in the middle of a pass, and a room sensor that breaks.
+#[test]
+fn a_reset_forgets_the_number_and_a_broken_room_sensor_is_named() {
+    let action = |at_ms: f64, action| Step { at_ms, action };
+    let steps = [
+        Step::bytes(20.0, &frame(0, ToBoard::Hello { protocol: VERSION })),
+        Step::bytes(60.0, &frame(1, ToBoard::Arm { number: 5 })),
+        action(300.0, json!({ "reset": true })),
+        Step::bytes(600.0, &frame(2, ToBoard::Certify { number: 5 })),
+        action(700.0, json!({ "room": { "fault": "nak" } })),
+        Step::bytes(710.0, &frame(3, ToBoard::ReadClimate)),
+        action(900.0, json!({ "room": { "fault": "crc" } })),
+        Step::bytes(910.0, &frame(4, ToBoard::ReadClimate)),
+        action(1_100.0, json!({ "room": { "fault": null, "celsius": 19.5, "humidity": 55.25 } })),
+        Step::bytes(1_110.0, &frame(5, ToBoard::ReadClimate)),
+    ];
+    let played = play(&steps, 1_300.0).unwrap();
+    assert_eq!(played.resets, 1);
+    let said: Vec<FromBoard> = packets(played.bytes.iter().map(|(_, b)| *b)).into_iter().map(|p| p.message).collect();
+    let at = |what: &dyn Fn(&FromBoard) -> bool| said.iter().position(what).unwrap_or_else(|| panic!("{said:?}"));
+    let armed = at(&|m| matches!(m, FromBoard::Armed { number: 5, .. }));
+    let again = at(&|m| matches!(m, FromBoard::Hello { reset: Reset::Watchdog, .. }));
+    let none = at(&|m| *m == FromBoard::NoCertificate { number: 5 });
+    let absent = at(&|m| *m == FromBoard::ClimateFault(ClimateFault::Absent));
+    let wrong = at(&|m| *m == FromBoard::ClimateFault(ClimateFault::Checksum));
+    let good =
+        at(&|m| matches!(m, FromBoard::Climate { milli_celsius: 19_499..=19_501, milli_percent: 55_249..=55_251, .. }));
+    assert!(armed < again && again < none && none < absent && absent < wrong && wrong < good, "{said:?}");
+}
+
+/// A flood from the station: sampling goes on, and a frame behind it is understood.
+#[test]
+fn a_flood_does_not_hold_up_the_sampling() {
+    let flood: Vec<u8> = (0..4_000u32).map(|i| (i * 7 % 255) as u8).collect();
+    let steps = [
+        Step::bytes(20.0, &frame(0, ToBoard::Hello { protocol: VERSION })),
+        Step::bytes(60.0, &frame(1, ToBoard::Arm { number: 7 })),
+        Step::bytes(100.0, &flood),
+        Step::bytes(480.0, &[0]),
+        Step::bytes(500.0, &frame(2, ToBoard::Certify { number: 7 })),
+    ];
+    let played = play(&steps, 900.0).unwrap();
+    assert_eq!(played.resets, 0);
+    let mut deframer = Deframer::new();
+    assert!(played.bytes.iter().filter_map(|(_, byte)| deframer.push::<FromBoard>(*byte)).all(|frame| frame.is_ok()));
+    let said = packets(played.bytes.iter().map(|(_, byte)| *byte));
+    let certificate = said.iter().find_map(|packet| match packet.message {
+        FromBoard::Certificate(certificate) => Some(certificate),
+        _ => None,
+    });
+    let certificate = certificate.expect("a certificate after the flood");
+    assert!(certificate.samples.abs_diff(certificate.until_ms - certificate.armed_ms) <= 1, "{certificate:?}");
+    assert_eq!(certificate.opened, None);
+}
+
+/// The board sleeps between its samples.
+#[test]
+fn an_idle_chip_is_hardly_awake() {
+    let played = play(&[], 20_000.0).unwrap();
+    assert!(played.awake < 0.02, "{:.1} % awake", played.awake * 100.0);
+    let beats = packets(played.bytes.iter().map(|(_, byte)| *byte));
+    let beats = beats.iter().filter(|packet| matches!(packet.message, FromBoard::Heartbeat { .. })).count();
+    assert!((79..=81).contains(&beats), "{beats} heartbeats in 20 s");
+}
