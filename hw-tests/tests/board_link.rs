@@ -40,13 +40,20 @@ impl Board for Nothing {
     fn measure(&mut self) {}
 }
 
-/// The chip's only measurement of the room: when its message began to leave the board, the result and its age.
-fn measured(bytes: &[(f64, u8)]) -> Option<(f64, Result<(i32, u32), ClimateFault>, u32)> {
+/// What the room's sensor has given, and when its message began to leave the board.
+struct Measured {
+    at_ms: f64,
+    room: (i32, u32),
+    age_ms: u32,
+}
+
+/// The chip's only measurement of the room.
+fn measured(bytes: &[(f64, u8)]) -> Option<Measured> {
     let mut deframer = Deframer::new();
     bytes.iter().find_map(|&(at, byte)| match deframer.push::<FromBoard>(byte)?.ok()?.message {
         FromBoard::Climate { milli_celsius, milli_percent, age_ms } => {
             // Its frame has at most 24 bytes.
-            Some((at - 24.0 * BYTE_MS, Ok((milli_celsius, milli_percent)), age_ms))
+            Some(Measured { at_ms: at - 24.0 * BYTE_MS, room: (milli_celsius, milli_percent), age_ms })
         }
         _ => None,
     })
@@ -113,10 +120,8 @@ fn the_binary_says_byte_for_byte_what_its_core_says_on_the_host() {
         }
         core.sample(now, raw, &mut Nothing);
         // The room is measured by the chip alone: the core is told what the chip's was, when it was.
-        if room.is_some_and(|(at, _, _)| at < f64::from(now))
-            && let Some((_, result, age_ms)) = room.take()
-        {
-            core.climate(result, age_ms);
+        if let Some(measured) = room.take_if(|measured| measured.at_ms < f64::from(now)) {
+            core.climate(Ok(measured.room), measured.age_ms);
         }
         // What has come whole is read when the line has been silent for 32 bits.
         let come = |at: f64| at + 0.3 < f64::from(now);
