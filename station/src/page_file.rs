@@ -186,7 +186,7 @@ fn write(
             ("original", file.file_name().unwrap_or_default().to_string_lossy().into_owned()),
             ("profile", format!("{}, version {}", profile.pages.name, profile.pages.version)),
         ],
-        steps: crate::keep::steps(findings),
+        steps: pages::steps(findings),
     };
     let extension = encode::extension(view.mode, &profile.pages);
     let target = folder.join(file.file_stem().unwrap_or_default()).with_extension(extension);

@@ -25,16 +25,19 @@ mod reduce;
 pub(crate) mod same;
 mod seal;
 pub(crate) mod skew;
+mod steps;
 mod streaks;
 mod strips;
 #[cfg(test)]
 mod tests;
 pub(crate) mod turn;
 
+use beyond::Beyond;
 use fit::Fit;
 pub(crate) use geometry::{BadPage, Grey, Image, View};
 use glass::Specks;
 use holes::Hole;
+use ink::InkMap;
 use paper::Sheet;
 use platen_protocol::uplink::ColourMode;
 pub(crate) use profile::Profile;
@@ -45,6 +48,7 @@ pub(crate) use same::Signature;
 use seal::Ring;
 use serde::{Deserialize, Serialize};
 use skew::Skew;
+pub(crate) use steps::steps;
 
 /// A page is turned only if the estimate is at least this sure; set from the generated pages, see docs/PERFORMANCE.md.
 const SURE: f64 = 0.35;
@@ -195,86 +199,120 @@ const OUTSIDE_MM: f64 = 1.5;
 pub(crate) fn examine(page: &View<'_>, fine: &Grey, profile: &Profile, lay: Lay) -> Findings {
     let dpi = f64::from(page.dpi);
     let ink = ink::InkMap::new(fine);
-    let level = ink::paper_level(fine);
-    let edges = paper::edges(&ink.grey);
-    let within = |edges| Sheet::within(edges, &ink.grey, (page.width, page.height));
-    let outermost = within(edges);
-    let cutting = fit::cutting(&ink.grey, &outermost, dpi);
-    let beyond = beyond::look(&ink.grey, level, &outermost, dpi);
-    let holes = holes::find(&ink.grey, level, &outermost, beyond.lid, dpi);
-    let in_hole = |(x, y): (f64, f64)| holes.iter().any(|h| (x - h.x).hypot(y - h.y) < h.radius * 1.5);
-    let inside = outermost.inside(fit::BAND_MM * dpi / 25.4);
-    let is_lid =
-        |place, level: u8| beyond.lid.is_some_and(|lid| level.abs_diff(lid) < LID_EVEN) && !inside.holds(place);
-    let marks = proof::marks(&ink, page, |place, level| in_hole(place) || is_lid(place, level));
-    let inked = proof::beyond(&marks, &outermost, fit::BAND_MM * dpi / 25.4);
-    let cutting: [bool; 4] = std::array::from_fn(|i| cutting[i] || inked[i]);
-    let sheet = within(std::array::from_fn(|i| edges[i].filter(|_| !cutting[i])));
-    let by_shadows = (sheet.seen.contains(&false) && ink.share() < FEW).then(|| {
-        let shadows = paper::shadows(&ink.grey);
-        within(std::array::from_fn(|i| edges[i].filter(|_| !cutting[i]).or(shadows[i])))
-    });
-    let guessed = by_shadows.as_ref().filter(|guessed| guessed.angle.is_some()).unwrap_or(&sheet);
-    let inner = by_shadows.as_ref().filter(|guessed| guessed.is_whole(page)).map(|guessed| ink.on(guessed, dpi));
-    let inner = inner.as_ref().unwrap_or(&ink);
-    let blank = blank::is_blank(fine, inner, &sheet, dpi);
-    let mut skew = skew::find(fine, inner, guessed);
-    if let (true, Some(edges)) = (blank, guessed.angle) {
-        // A blank page lies as its sheet lies.
-        skew = Skew { angle: edges, confidence: EDGES_ALONE };
-    }
-    let sure = skew.confidence >= SURE && (!blank || guessed.angle.is_some());
+    let laid = Laid::find(page, fine, &ink);
+    let sheet = &laid.sheet;
+    let blank = blank::is_blank(fine, laid.ink_on_sheet.as_ref().unwrap_or(&ink), sheet, dpi);
+    let skew = laid.skew(fine, &ink, blank);
+    let sure = skew.confidence >= SURE && (!blank || laid.guessed.angle.is_some());
     let applied = if sure && skew.angle.abs() >= WORTH_TURNING { skew.angle } else { 0.0 };
-    let filled: &[Hole] = if profile.holes == profile::Holes::Fill { &holes } else { &[] };
-    let fit = fit::fit(page, &sheet, applied, filled);
-    let paper = paper::colour(page, level);
-    let quality = quality::measure(page, &ink, &sheet, paper);
-    let streaks = streaks::find(fine);
-    let seal = if page.mode == ColourMode::Colour { None } else { seal::find(&ink.grey) };
+    let filled: &[Hole] = if profile.holes == profile::Holes::Fill { &laid.holes } else { &[] };
+    let paper = paper::colour(page, ink::paper_level(fine));
     let in_mm = |px: f64| px * 25.4 / dpi;
-    let corner_mm = sheet.corner().map(|(x, y)| (in_mm(x), in_mm(y)));
-    let limits = &profile.limits;
-    let far = |(x, y): (f64, f64)| x.abs().max(y.abs()) > limits.corner_mm;
-    let flags = [
-        (Flag::Blank, blank),
-        (Flag::SkewUncertain, !sure && !blank),
-        (Flag::Askew, sure && skew.angle.abs() > limits.askew),
-        (Flag::EdgesUncertain, cutting.contains(&true)),
-        (Flag::SecondSheet, beyond.another_sheet),
-        (Flag::LightLeak, beyond.light_leak),
-        (Flag::OffTheGlass, outermost.leaves(page, OUTSIDE_MM * dpi / 25.4)),
-        (Flag::OffCorner, lay == Lay::Glass && corner_mm.is_some_and(far)),
-        (Flag::LargerThanA4, fit.larger_than_a4),
-        (Flag::Holes, profile.holes == profile::Holes::Flag && !holes.is_empty()),
-        (Flag::Unsharp, quality.edge_mm.is_some_and(|mm| mm > limits.edge_mm)),
-        (Flag::Dark, quality.paper < limits.paper),
-        (Flag::Faint, !blank && quality.paper.saturating_sub(quality.ink) < limits.contrast),
-        (Flag::Clipped, quality.clipped > limits.clipped || quality.crushed > limits.crushed),
-        (Flag::ColourCast, quality.cast > limits.cast),
-        (Flag::SealWithoutColour, seal.is_some()),
-        (Flag::LowResolution, page.dpi < limits.dpi),
-        (Flag::Streaks, !streaks.is_empty()),
-    ];
     // Corners in pixels of the ink.
     let scale = f64::from(ink.coarse.dpi) / dpi;
     let corners = sheet.quad.map(|(x, y)| (x * scale, y * scale));
-    Findings {
+    let mut findings = Findings {
         signature: Signature::new(fine, &ink.coarse, |i| ink.is_masked(i), skew.angle, &corners),
         angle: skew.angle,
         confidence: skew.confidence,
         applied,
         blank,
-        flags: flags.into_iter().filter_map(|(flag, if_so)| if_so.then_some(flag)).collect(),
-        streaks,
-        corner_mm,
+        flags: Vec::new(),
+        streaks: streaks::find(fine),
+        corner_mm: sheet.corner().map(|(x, y)| (in_mm(x), in_mm(y))),
         quad: sheet.quad,
-        fit,
+        fit: fit::fit(page, sheet, applied, filled),
         paper,
-        quality,
-        seal,
-        specks: (lay == Lay::Glass).then(|| glass::specks(&ink.coarse, &sheet, dpi)),
-        marks,
-        holes,
+        quality: quality::measure(page, &ink, sheet, paper),
+        seal: if page.mode == ColourMode::Colour { None } else { seal::find(&ink.grey) },
+        specks: (lay == Lay::Glass).then(|| glass::specks(&ink.coarse, sheet, dpi)),
+        marks: Vec::new(),
+        holes: Vec::new(),
         proved: None,
+    };
+    findings.flags = flags(page, &findings, &laid, sure, profile, lay);
+    (findings.marks, findings.holes) = (laid.marks, laid.holes);
+    findings
+}
+
+/// How a sheet lies on the glass, and what else lies there.
+struct Laid {
+    sheet: Sheet,
+    /// Edges beyond which something was found: they are not among those of `sheet`.
+    cutting: [bool; 4],
+    /// The sheet by those edges, too.
+    outermost: Sheet,
+    /// The sheet with the edges that only their shadows show: for weighing, not for cutting.
+    guessed: Sheet,
+    /// The ink on that sheet alone, if it is whole.
+    ink_on_sheet: Option<InkMap>,
+    beyond: Beyond,
+    holes: Vec<Hole>,
+    marks: Vec<Mark>,
+}
+
+impl Laid {
+    fn find(page: &View<'_>, fine: &Grey, ink: &InkMap) -> Self {
+        let dpi = f64::from(page.dpi);
+        let level = ink::paper_level(fine);
+        let edges = paper::edges(&ink.grey);
+        let within = |edges| Sheet::within(edges, &ink.grey, (page.width, page.height));
+        let outermost = within(edges);
+        let beyond = beyond::look(&ink.grey, level, &outermost, dpi);
+        let holes = holes::find(&ink.grey, level, &outermost, beyond.lid, dpi);
+        let in_hole = |(x, y): (f64, f64)| holes.iter().any(|h| (x - h.x).hypot(y - h.y) < h.radius * 1.5);
+        let band = fit::BAND_MM * dpi / 25.4;
+        let inside = outermost.inside(band);
+        let is_lid =
+            |place, level: u8| beyond.lid.is_some_and(|lid| level.abs_diff(lid) < LID_EVEN) && !inside.holds(place);
+        let marks = proof::marks(ink, page, |place, level| in_hole(place) || is_lid(place, level));
+        // An edge with anything but a lid beyond it, or with ink, is none.
+        let (uneven, inked) = (fit::cutting(&ink.grey, &outermost, dpi), proof::beyond(&marks, &outermost, band));
+        let cutting: [bool; 4] = std::array::from_fn(|i| uneven[i] || inked[i]);
+        let good = std::array::from_fn(|i| edges[i].filter(|_| !cutting[i]));
+        let sheet = within(good);
+        let by_shadows = (sheet.seen.contains(&false) && ink.share() < FEW).then(|| {
+            let shadows = paper::shadows(&ink.grey);
+            within(std::array::from_fn(|i| good[i].or(shadows[i])))
+        });
+        let ink_on_sheet = by_shadows.as_ref().filter(|guessed| guessed.is_whole(page)).map(|sheet| ink.on(sheet, dpi));
+        let guessed = by_shadows.filter(|guessed| guessed.angle.is_some()).unwrap_or_else(|| sheet.clone());
+        Self { sheet, cutting, outermost, guessed, ink_on_sheet, beyond, holes, marks }
     }
+
+    fn skew(&self, fine: &Grey, ink: &InkMap, blank: bool) -> Skew {
+        match self.guessed.angle {
+            // A blank page lies as its sheet lies.
+            Some(angle) if blank => Skew { angle, confidence: EDGES_ALONE },
+            _ => skew::find(fine, self.ink_on_sheet.as_ref().unwrap_or(ink), &self.guessed),
+        }
+    }
+}
+
+/// What a person should look at. `sure`: the skew is sure enough for turning by it.
+fn flags(page: &View<'_>, found: &Findings, laid: &Laid, sure: bool, profile: &Profile, lay: Lay) -> Vec<Flag> {
+    let (limits, quality) = (&profile.limits, &found.quality);
+    let far = |(x, y): (f64, f64)| x.abs().max(y.abs()) > limits.corner_mm;
+    let outside = OUTSIDE_MM * f64::from(page.dpi) / 25.4;
+    let flags = [
+        (Flag::Blank, found.blank),
+        (Flag::SkewUncertain, !sure && !found.blank),
+        (Flag::Askew, sure && found.angle.abs() > limits.askew),
+        (Flag::EdgesUncertain, laid.cutting.contains(&true)),
+        (Flag::SecondSheet, laid.beyond.another_sheet),
+        (Flag::LightLeak, laid.beyond.light_leak),
+        (Flag::OffTheGlass, laid.outermost.leaves(page, outside)),
+        (Flag::OffCorner, lay == Lay::Glass && found.corner_mm.is_some_and(far)),
+        (Flag::LargerThanA4, found.fit.larger_than_a4),
+        (Flag::Holes, profile.holes == profile::Holes::Flag && !laid.holes.is_empty()),
+        (Flag::Unsharp, quality.edge_mm.is_some_and(|mm| mm > limits.edge_mm)),
+        (Flag::Dark, quality.paper < limits.paper),
+        (Flag::Faint, !found.blank && quality.paper.saturating_sub(quality.ink) < limits.contrast),
+        (Flag::Clipped, quality.clipped > limits.clipped || quality.crushed > limits.crushed),
+        (Flag::ColourCast, quality.cast > limits.cast),
+        (Flag::SealWithoutColour, found.seal.is_some()),
+        (Flag::LowResolution, page.dpi < limits.dpi),
+        (Flag::Streaks, !found.streaks.is_empty()),
+    ];
+    flags.into_iter().filter_map(|(flag, if_so)| if_so.then_some(flag)).collect()
 }
