@@ -193,7 +193,7 @@ const FEW: f32 = 0.03;
 /// Levels of one lid differ by less than this.
 const LID_EVEN: u8 = 20;
 /// A corner may lie so far outside of the scan before the sheet is said to leave the glass, in mm.
-const OUTSIDE_MM: f64 = 1.5;
+const OUTSIDE_MM: f64 = 3.0;
 
 /// Looks at a page as `profile` asks; `fine` is the page [`reduced`].
 pub(crate) fn examine(page: &View<'_>, fine: &Grey, profile: &Profile, lay: Lay) -> Findings {
