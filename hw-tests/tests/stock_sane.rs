@@ -35,7 +35,8 @@ fn the_test_backend_gives_ten_flat_pages_that_are_flagged_and_kept() {
     let said = scan(folder.path(), "test:0", &out, &TEN);
     assert_eq!(said.code, Some(0), "{} {}", said.out, said.err);
     assert_eq!(journal(&out.join(".platen/journal.db"), "1/1-1-1").unwrap().len(), 10);
-    assert!(said.out.contains("1 blank; 2 blank"), "{}", said.out);
+    // Solid black: nothing on it, far too dark, and nothing but the darkest level.
+    assert!(said.out.contains("1 blank+dark+clipped; 2 blank+dark+clipped"), "{}", said.out);
     // It has ten sheets: an eleventh page is missing, and the command says so.
     let more = folder.path().join("more");
     let said =
