@@ -145,7 +145,7 @@ pub(crate) fn make(job: &Job, context: &Context) -> Result<Made, KeepError> {
             "layout": layout, "scanned_at": job.scanned_at, "operator": context.operator, "software": SOFTWARE,
         },
         "certificate": job.certificate,
-        "profile": { "name": context.profile.pages.name, "version": context.profile.pages.version, "sha256": context.profile.sha256 },
+        "profile": { "name": context.profile.pages.name, "version": context.profile.pages.version, "sha256": context.profile.sha256, "quality": context.profile.pages.quality },
         "quality": findings.quality,
         "steps": metadata.steps,
     });

@@ -1,7 +1,7 @@
 //! The proof that nothing of a sheet was cut, painted over or turned away: places that were inked in the scan are looked up
 //! on the page as it is delivered. Whatever the stages before found or believed, a result that has lost ink is refused.
 
-use super::{geometry::View, ink::InkMap, paper::Sheet, turn::Canvas};
+use super::{geometry::View, ink::InkMap, paper::Sheet, reduce::LUMA, turn::Canvas};
 use platen_protocol::uplink::ColourMode;
 
 /// So many inked places are looked up, spread evenly over all of them.
@@ -149,9 +149,8 @@ fn grey(mode: ColourMode, row: &[u8], x: usize) -> i32 {
     }
 }
 
-/// ITU-R BT.601 luma.
-fn luma([red, green, blue]: [u8; 3]) -> i32 {
-    (77 * i32::from(red) + 150 * i32::from(green) + 29 * i32::from(blue)) >> 8
+fn luma(colour: [u8; 3]) -> i32 {
+    (LUMA.iter().zip(colour).map(|(weight, v)| weight * u32::from(v)).sum::<u32>() >> 8) as i32
 }
 
 #[cfg(test)]

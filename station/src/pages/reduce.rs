@@ -10,7 +10,7 @@ const FINE_DPI: u32 = 150;
 /// No page is reduced by more than this.
 const MOST: usize = 16;
 /// ITU-R BT.601 luma in 1/256.
-const LUMA: [u32; 3] = [77, 150, 29];
+pub(super) const LUMA: [u32; 3] = [77, 150, 29];
 
 /// Reduces a whole page to about [`FINE_DPI`]; it is never enlarged.
 pub(crate) fn reduced(page: &View<'_>) -> Grey {
