@@ -9,8 +9,9 @@ import { Chip } from './chip.mjs';
 import { install } from './pl011.mjs';
 import { attach } from './sht4x.mjs';
 
-// As firmware/README.md has them. All contacts are low when they speak.
-const PINS = { lid_made: 10, lid_rest: 11, top: 12, left: 13, button: 14 };
+// As firmware/app/src/pins.rs has them. All contacts are low when they speak; the corner's sensors have levels, 0 to 4095.
+const PINS = { lid_made: 10, lid_rest: 11, button: 14, pedal: 15, case_shut: 16 };
+const CHANNELS = { top: 0, left: 1 };
 
 const [elf] = process.argv.slice(2);
 if (!elf) {
@@ -19,7 +20,8 @@ if (!elf) {
 }
 
 // A lid closed on a page in the corner.
-const contacts = { lid_made: true, lid_rest: false, top: true, left: true, button: false };
+const contacts = { lid_made: true, lid_rest: false, button: false, pedal: false, case_shut: true };
+const levels = { top: 900, left: 900 };
 const room = { celsius: 21.4, humidity: 48.2, fault: null };
 let uart;
 let heard = () => {};
@@ -28,18 +30,33 @@ const chip = new Chip(elf, (mcu) => {
   uart.onByte = (byte) => heard(byte);
   attach(mcu.i2c[0], room);
   for (const name of Object.keys(PINS)) pin(mcu, name);
+  // The emulator's own way of choosing a channel mixes up mask and shift (RP2040 datasheet, 4.9: AINSEL, bits 12 to 14).
+  mcu.adc.onADCRead = () => {
+    mcu.adc.currentChannel = (mcu.adc.cs >> 12) & 7;
+    mcu.adc.sampleAlarm.schedule(mcu.adc.sampleTime * 1000);
+  };
+  for (const name of Object.keys(CHANNELS)) mcu.adc.channelValues[CHANNELS[name]] = levels[name];
 });
 
 function pin(mcu, name) {
   mcu.gpio[PINS[name]].setInputValue(!contacts[name]);
 }
 
-/** One action: any of {"contacts":{name:bool}}, {"room":{…}}, {"bytes":[…]}, {"reset":true}. */
+function known(name, table, what) {
+  if (!(name in table)) throw new Error(`${what} ${name}: one of ${Object.keys(table).join(', ')} is allowed`);
+}
+
+/** One action: any of {"contacts":{name:bool}}, {"levels":{name:n}}, {"room":{…}}, {"bytes":[…]}, {"reset":true}. */
 function act(action) {
   for (const [name, made] of Object.entries(action.contacts ?? {})) {
-    if (!(name in PINS)) throw new Error(`contact ${name}: one of ${Object.keys(PINS).join(', ')} is allowed`);
+    known(name, PINS, 'contact');
     contacts[name] = made;
     pin(chip.mcu, name);
+  }
+  for (const [name, level] of Object.entries(action.levels ?? {})) {
+    known(name, CHANNELS, 'level');
+    levels[name] = level;
+    chip.mcu.adc.channelValues[CHANNELS[name]] = level;
   }
   Object.assign(room, action.room ?? {});
   if (action.bytes) uart.send(action.bytes);

@@ -1,8 +1,8 @@
 //! The emulated sensor board: the real `firmware/core` on a pty, sampled in real time, with its inputs moved by a script.
 
 use anyhow::Context;
-use platen_firmware_core::{Board, Core, Identity, Raw};
-use platen_protocol::board::{ClimateFault, Lamp, Reset};
+use platen_firmware_core::{Board, Calibration, Core, Identity, Light, Measured, Raw};
+use platen_protocol::board::{FromBoard, Packet, Reset, VERSION, encode};
 use rustix::{
     fs::OFlags,
     pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt},
@@ -18,7 +18,18 @@ use std::{
 };
 
 /// A board whose lid is closed on a page in its corner.
-const AT_REST: Raw = Raw { lid_made: true, lid_rest: false, top: true, left: true, button: false };
+pub const AT_REST: Raw = Raw {
+    lid_made: true,
+    lid_rest: false,
+    top: PAPER,
+    left: PAPER,
+    button: false,
+    pedal: false,
+    case_shut: true,
+};
+/// Levels of a corner sensor with paper over it, and without.
+const PAPER: u16 = 900;
+const NO_PAPER: u16 = 3_500;
 
 /// The board, as a script sees it.
 #[derive(Debug)]
@@ -33,9 +44,13 @@ struct Controls {
     raw: Raw,
     /// The button is let go at this time.
     release: Option<Instant>,
-    climate: Result<(i32, u32), ClimateFault>,
-    lamp: Lamp,
+    climate: Measured,
+    light: Light,
+    /// How often the buzzer was switched on.
+    tones: u32,
     plugged: bool,
+    /// The link version in its greeting.
+    version: u16,
     /// Bytes to put on the line as they are.
     noise: Vec<u8>,
     reset: bool,
@@ -45,14 +60,27 @@ struct Controls {
 struct Hands<'a> {
     controls: &'a Mutex<Controls>,
     measure: bool,
+    calibration: Option<Calibration>,
+    armed: Option<u32>,
 }
 
 impl Board for Hands<'_> {
-    fn lamp(&mut self, lamp: Lamp) {
-        lock(self.controls).lamp = lamp;
+    fn light(&mut self, light: Light) {
+        lock(self.controls).light = light;
+    }
+    fn buzz(&mut self, on: bool) {
+        lock(self.controls).tones += u32::from(on);
     }
     fn measure(&mut self) {
         self.measure = true;
+    }
+    fn heat(&mut self) {}
+    fn keep(&mut self, calibration: &Calibration) -> bool {
+        self.calibration = Some(*calibration);
+        true
+    }
+    fn remember(&mut self, armed: Option<u32>) {
+        self.armed = armed;
     }
 }
 
@@ -67,8 +95,10 @@ impl EmulatedBoard {
             raw: AT_REST,
             release: None,
             climate: Ok((21_400, 48_200)),
-            lamp: Lamp::Off,
+            light: Light::DARK,
+            tones: 0,
             plugged: true,
+            version: VERSION,
             noise: Vec::new(),
             reset: false,
             stop: false,
@@ -107,8 +137,9 @@ impl EmulatedBoard {
 
     /// Lays the paper into its corner or away from an edge.
     pub fn corner(&self, top: bool, left: bool) {
+        let level = |paper| if paper { PAPER } else { NO_PAPER };
         let raw = &mut lock(&self.controls).raw;
-        (raw.top, raw.left) = (top, left);
+        (raw.top, raw.left) = (level(top), level(left));
     }
 
     /// Presses the start button for 60 ms.
@@ -119,7 +150,7 @@ impl EmulatedBoard {
     }
 
     /// Changes the room, in thousandths of a degree and of a percent, or breaks its sensor.
-    pub fn climate(&self, climate: Result<(i32, u32), ClimateFault>) {
+    pub fn climate(&self, climate: Measured) {
         lock(&self.controls).climate = climate;
     }
 
@@ -138,10 +169,26 @@ impl EmulatedBoard {
         lock(&self.controls).reset = true;
     }
 
+    /// Changes any contact.
+    pub fn contacts(&self, change: impl FnOnce(&mut Raw)) {
+        change(&mut lock(&self.controls).raw);
+    }
+
+    /// From its next greeting on the board speaks another version of the link: it says so and is not understood.
+    pub fn version(&self, version: u16) {
+        lock(&self.controls).version = version;
+    }
+
     /// What the operator sees.
     #[must_use]
-    pub fn lamp(&self) -> Lamp {
-        lock(&self.controls).lamp
+    pub fn light(&self) -> Light {
+        lock(&self.controls).light
+    }
+
+    /// How many tones the operator has heard.
+    #[must_use]
+    pub fn tones(&self) -> u32 {
+        lock(&self.controls).tones
     }
 }
 
@@ -190,14 +237,14 @@ impl Line {
 
 /// Runs the firmware on one plugged-in line until it is pulled.
 fn run((mut line, _far): (File, OwnedFd), controls: &Mutex<Controls>) {
-    let identity = |reset| Identity { firmware: [0, 1, 0], serial: "emulated".try_into().unwrap_or_default(), reset };
+    let identity = |reset| Identity::new([0, 2, 0], "emulated".try_into().unwrap_or_default(), reset);
     let began = Instant::now();
     let mut at_ms = 0u32;
     let mut core = Core::new(identity(Reset::PowerOn), at_ms, lock(controls).raw);
-    let mut hands = Hands { controls, measure: false };
+    let mut hands = Hands { controls, measure: false, calibration: None, armed: None };
     let mut bytes = [0; 256];
     loop {
-        let (raw, noise, climate) = {
+        let (raw, noise, climate, version) = {
             let mut c = lock(controls);
             if c.stop || !c.plugged {
                 return;
@@ -207,9 +254,10 @@ fn run((mut line, _far): (File, OwnedFd), controls: &Mutex<Controls>) {
                 c.raw.button = false;
             }
             if std::mem::take(&mut c.reset) {
-                core = Core::new(identity(Reset::Watchdog), at_ms, c.raw);
+                let (was_armed, calibration) = (hands.armed.take(), hands.calibration);
+                core = Core::new(Identity { was_armed, calibration, ..identity(Reset::Watchdog) }, at_ms, c.raw);
             }
-            (c.raw, std::mem::take(&mut c.noise), c.climate)
+            (c.raw, std::mem::take(&mut c.noise), c.climate, c.version)
         };
         // A busy machine makes this loop late; the board's own clock is never late.
         while began.elapsed().as_millis() > u128::from(at_ms) {
@@ -223,10 +271,19 @@ fn run((mut line, _far): (File, OwnedFd), controls: &Mutex<Controls>) {
             core.climate(climate, 0);
         }
         let _ = line.write_all(&noise);
-        while let Some(frame) = core.poll() {
+        while let Some(packet) = core.poll_packet() {
             // A line that nobody reads is full some day; what is lost shows as a gap in `seq`.
-            let _ = line.write_all(&frame);
+            let _ = line.write_all(&as_version(packet, version));
         }
         std::thread::sleep(Duration::from_micros(500));
     }
+}
+
+/// What a board of some version says. Of another than ours only the greeting is understood: its other messages may mean
+/// anything, and this one means that everything is well.
+fn as_version(mut packet: Packet<FromBoard>, version: u16) -> Vec<u8> {
+    if let FromBoard::Hello { protocol, .. } = &mut packet.message {
+        *protocol = version;
+    }
+    encode(&packet).map(|frame| frame.to_vec()).unwrap_or_default()
 }

@@ -3,14 +3,17 @@
 
 #![allow(clippy::unwrap_used)] // a story that cannot go on has failed
 
-use hw_tests::chip::{Step, play};
-use platen_firmware_core::{Board, Core, Identity, Raw};
+use hw_tests::{
+    board::AT_REST,
+    chip::{Step, play},
+};
+use platen_firmware_core::{Board, Calibration, Core, Identity, Light, Raw};
 use platen_protocol::board::{
-    Certificate, ClimateFault, Deframer, FromBoard, Lamp, Packet, Reset, ToBoard, VERSION, decode, encode,
+    Certificate, ClimateFault, Corner, Deframer, Denial, FromBoard, Lamp, Packet, Reset, Sound, ToBoard, VERSION, Watch,
+    decode, encode,
 };
 use serde_json::json;
 
-const CLOSED: Raw = Raw { lid_made: true, lid_rest: false, top: true, left: true, button: false };
 /// A byte on the line takes so long, in milliseconds.
 const BYTE_MS: f64 = 10.0 / 115.2;
 
@@ -32,12 +35,22 @@ fn frame(seq: u32, message: ToBoard) -> Vec<u8> {
     encode(&Packet { seq, message }).unwrap().to_vec()
 }
 
+fn arm(number: u32) -> ToBoard {
+    ToBoard::Arm { number, watch: Watch::LidAndCorner }
+}
+
 /// A shell around the core that cannot do anything.
 struct Nothing;
 
 impl Board for Nothing {
-    fn lamp(&mut self, _: Lamp) {}
+    fn light(&mut self, _: Light) {}
+    fn buzz(&mut self, _: bool) {}
     fn measure(&mut self) {}
+    fn heat(&mut self) {}
+    fn keep(&mut self, _: &Calibration) -> bool {
+        false
+    }
+    fn remember(&mut self, _: Option<u32>) {}
 }
 
 /// What the room's sensor has given, and when its message began to leave the board.
@@ -64,15 +77,22 @@ fn conversation() -> Vec<Step> {
     // Half way between two samples, so that both sides see a change at the same one.
     let open = |at: f64| Step::lid(at, (false, true));
     let close = |at: f64| Step::lid(at, (true, false));
-    let button = |at_ms: f64, pressed: bool| Step { at_ms, action: json!({ "contacts": { "button": pressed } }) };
-    let cut = frame(9, ToBoard::Arm { number: 9 })[..4].to_vec();
+    let contact = |at_ms: f64, name: &str, made: bool| Step { at_ms, action: json!({ "contacts": { name: made } }) };
+    let level = |at_ms: f64, top: u16| Step { at_ms, action: json!({ "levels": { "top": top } }) };
+    let cut = frame(9, arm(9))[..4].to_vec();
     vec![
         Step::bytes(20.2, &frame(1, ToBoard::Hello { protocol: VERSION })),
-        Step::bytes(60.2, &frame(2, ToBoard::Arm { number: 41 })),
-        button(100.5, true),
-        button(130.5, false),
+        Step::bytes(60.2, &frame(2, arm(41))),
+        contact(100.5, "button", true),
+        contact(130.5, "button", false),
+        contact(150.5, "pedal", true),
+        contact(170.5, "pedal", false),
+        Step::bytes(200.2, &frame(2, ToBoard::Lamp(Lamp::Scanning))),
         open(300.5),
         close(340.5),
+        level(400.5, 2_300),
+        level(420.5, 2_600),
+        level(490.5, 800),
         Step::bytes(500.2, &frame(3, ToBoard::Certify { number: 41 })),
         Step::bytes(600.2, &[1, 2, 3, 0, 0xff, 0xff, 0]),
         Step::bytes(640.2, &cut),
@@ -80,9 +100,14 @@ fn conversation() -> Vec<Step> {
         Step::bytes(700.2, &frame(4, ToBoard::Certify { number: 40 })),
         // A broken wire: neither pole is made.
         Step::lid(800.5, (false, false)),
-        Step::bytes(900.2, &frame(5, ToBoard::Arm { number: 42 })),
+        Step::bytes(900.2, &frame(5, arm(42))),
         close(950.5),
         Step::bytes(1_000.2, &frame(6, ToBoard::Hello { protocol: VERSION + 1 })),
+        contact(1_050.5, "case_shut", false),
+        Step::bytes(1_100.2, &frame(7, ToBoard::Sound(Sound::Refused))),
+        Step::bytes(1_200.2, &frame(8, ToBoard::Calibrate { corner: Corner::Top, covered: true })),
+        level(1_220.5, 900),
+        Step::bytes(1_240.2, &frame(9, ToBoard::Calibrate { corner: Corner::Top, covered: false })),
     ]
 }
 
@@ -98,11 +123,14 @@ fn the_binary_says_byte_for_byte_what_its_core_says_on_the_host() {
     let FromBoard::Hello { at_ms, firmware, serial, .. } = packets(said.clone())[0].message.clone() else {
         panic!("no greeting");
     };
-    let mut core = Core::new(Identity { firmware, serial, reset: Reset::PowerOn }, at_ms, CLOSED);
-    let (mut raw, mut expected, mut next) = (CLOSED, Vec::new(), steps.iter().peekable());
+    let mut core = Core::new(Identity::new(firmware, serial, Reset::PowerOn), at_ms, AT_REST);
+    let (mut raw, mut expected, mut next) = (AT_REST, Vec::new(), steps.iter().peekable());
     let mut line: Vec<(f64, Vec<u8>)> = Vec::new();
+    let mut level = raw.top;
     let mut room = measured(&played.bytes);
     for now in at_ms + 1..UNTIL {
+        // A level is converted while the sample before it is looked at.
+        raw.top = level;
         while let Some(step) = next.next_if(|step| step.at_ms < f64::from(now)) {
             if let Some(bytes) = step.action["bytes"].as_array() {
                 let bytes: Vec<u8> = bytes.iter().map(|b| b.as_u64().unwrap() as u8).collect();
@@ -114,8 +142,11 @@ fn the_binary_says_byte_for_byte_what_its_core_says_on_the_host() {
                     lid_made: made("lid_made", raw.lid_made),
                     lid_rest: made("lid_rest", raw.lid_rest),
                     button: made("button", raw.button),
+                    pedal: made("pedal", raw.pedal),
+                    case_shut: made("case_shut", raw.case_shut),
                     ..raw
                 };
+                level = step.action["levels"]["top"].as_u64().map_or(level, |level| level as u16);
             }
         }
         core.sample(now, raw, &mut Nothing);
@@ -161,7 +192,7 @@ fn no_opening_escapes_the_chip_and_none_is_invented() {
             _ => 1.0 + (random(&mut state) % 4_990) as f64 / 10.0,
         };
         let at = begin + 40.0 + (random(&mut state) % 1_200) as f64 / 10.0;
-        steps.push(Step::bytes(begin, &frame(pass, ToBoard::Arm { number: pass })));
+        steps.push(Step::bytes(begin, &frame(pass, arm(pass))));
         if length > 0.0 {
             // A switch leaves one pole before it reaches the other.
             steps.push(Step::lid(at, (false, false)));
@@ -202,14 +233,16 @@ fn a_reset_forgets_the_number_and_a_broken_room_sensor_is_named() {
     let action = |at_ms: f64, action| Step { at_ms, action };
     let steps = [
         Step::bytes(20.0, &frame(0, ToBoard::Hello { protocol: VERSION })),
-        Step::bytes(60.0, &frame(1, ToBoard::Arm { number: 5 })),
+        Step::bytes(60.0, &frame(1, arm(5))),
         action(300.0, json!({ "reset": true })),
         Step::bytes(600.0, &frame(2, ToBoard::Certify { number: 5 })),
         action(700.0, json!({ "room": { "fault": "nak" } })),
         Step::bytes(710.0, &frame(3, ToBoard::ReadClimate)),
         action(900.0, json!({ "room": { "fault": "crc" } })),
         Step::bytes(910.0, &frame(4, ToBoard::ReadClimate)),
-        action(1_100.0, json!({ "room": { "fault": null, "celsius": 19.5, "humidity": 55.25 } })),
+        action(1_050.0, json!({ "room": { "fault": null, "celsius": 126.0 } })),
+        Step::bytes(1_060.0, &frame(5, ToBoard::ReadClimate)),
+        action(1_100.0, json!({ "room": { "celsius": 19.5, "humidity": 55.25 } })),
         Step::bytes(1_110.0, &frame(5, ToBoard::ReadClimate)),
     ];
     let played = play(&steps, 1_300.0).unwrap();
@@ -218,12 +251,13 @@ fn a_reset_forgets_the_number_and_a_broken_room_sensor_is_named() {
     let at = |what: &dyn Fn(&FromBoard) -> bool| said.iter().position(what).unwrap_or_else(|| panic!("{said:?}"));
     let armed = at(&|m| matches!(m, FromBoard::Armed { number: 5, .. }));
     let again = at(&|m| matches!(m, FromBoard::Hello { reset: Reset::Watchdog, .. }));
-    let none = at(&|m| *m == FromBoard::NoCertificate { number: 5 });
+    let none = at(&|m| *m == FromBoard::NoCertificate { number: 5, why: Denial::Reset(Reset::Watchdog) });
     let absent = at(&|m| *m == FromBoard::ClimateFault(ClimateFault::Absent));
     let wrong = at(&|m| *m == FromBoard::ClimateFault(ClimateFault::Checksum));
+    let heated = at(&|m| *m == FromBoard::ClimateFault(ClimateFault::Implausible));
     let good =
         at(&|m| matches!(m, FromBoard::Climate { milli_celsius: 19_499..=19_501, milli_percent: 55_249..=55_251, .. }));
-    assert!(armed < again && again < none && none < absent && absent < wrong && wrong < good, "{said:?}");
+    assert!(armed < again && again < none && none < absent && absent < wrong && wrong < heated && heated < good, "{said:?}");
 }
 
 /// A flood from the station: sampling goes on, and a frame behind it is understood.
@@ -232,7 +266,7 @@ fn a_flood_does_not_hold_up_the_sampling() {
     let flood: Vec<u8> = (0..4_000u32).map(|i| (i * 7 % 255) as u8).collect();
     let steps = [
         Step::bytes(20.0, &frame(0, ToBoard::Hello { protocol: VERSION })),
-        Step::bytes(60.0, &frame(1, ToBoard::Arm { number: 7 })),
+        Step::bytes(60.0, &frame(1, arm(7))),
         Step::bytes(100.0, &flood),
         Step::bytes(480.0, &[0]),
         Step::bytes(500.0, &frame(2, ToBoard::Certify { number: 7 })),

@@ -1,4 +1,4 @@
-//! The board link: golden bytes of version 1, the largest frame, and hostile bytes.
+//! The board link: golden bytes of every version, the largest frame, and hostile bytes.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout)] // a story that cannot go on has failed
 
@@ -7,19 +7,35 @@ use proptest::prelude::*;
 use std::{fs, path::PathBuf};
 
 fn inputs(lid: Lid) -> Inputs {
-    Inputs { lid, top: true, left: true, button: true }
+    Inputs { lid, top: Paper::Faulty, left: Paper::Faulty, button: true, pedal: true, tamper: true }
 }
 
 /// One of every message, each at its longest encoding.
 fn longest_from_board() -> Vec<(&'static str, FromBoard)> {
-    let opening = Opening { first_ms: u32::MAX, samples: u32::MAX, broken: true };
     let certificate = Certificate {
         number: u32::MAX,
         armed_ms: u32::MAX,
         until_ms: u32::MAX,
         samples: u32::MAX,
-        opened: Some(opening),
-        corner_kept: true,
+        longest_gap_ms: u32::MAX,
+        opened: Some(Opening { first_ms: u32::MAX, samples: u32::MAX, times: u16::MAX, broken: true }),
+        uncovered: Some(Uncovered { first_ms: u32::MAX, samples: u32::MAX }),
+    };
+    let self_test = SelfTest {
+        at_ms: u32::MAX,
+        levels: [u16::MAX; 2],
+        calibrated: true,
+        late_samples: u32::MAX,
+        bad_frames: u32::MAX,
+        dropped: u32::MAX,
+        climate: Some(Err(ClimateFault::Implausible)),
+    };
+    let refused =
+        FromBoard::CalibrationRefused { corner: Corner::Left, why: CalibrationFault::TooClose, level: u16::MAX };
+    let panic = FromBoard::Panic {
+        part: u8::MAX,
+        parts: u8::MAX,
+        text: "panicked at src/main.rs:35:17: a".try_into().unwrap(),
     };
     vec![
         (
@@ -35,23 +51,31 @@ fn longest_from_board() -> Vec<(&'static str, FromBoard)> {
         ("heartbeat", FromBoard::Heartbeat { at_ms: u32::MAX, inputs: inputs(Lid::Broken), armed: Some(u32::MAX) }),
         ("edge", FromBoard::Edge { edge: u32::MAX, at_ms: u32::MAX, change: Change::Lid(Lid::Broken) }),
         ("armed", FromBoard::Armed { number: u32::MAX, at_ms: u32::MAX }),
-        ("arm-refused", FromBoard::ArmRefused { number: u32::MAX, why: ArmRefusal::NotInCorner }),
+        ("arm-refused", FromBoard::ArmRefused { number: u32::MAX, why: ArmRefusal::CornerBroken }),
         ("certificate", FromBoard::Certificate(certificate)),
-        ("no-certificate", FromBoard::NoCertificate { number: u32::MAX }),
+        ("no-certificate", FromBoard::NoCertificate { number: u32::MAX, why: Denial::Other { armed: u32::MAX } }),
         ("climate", FromBoard::Climate { milli_celsius: i32::MIN, milli_percent: u32::MAX, age_ms: u32::MAX }),
-        ("climate-fault", FromBoard::ClimateFault(ClimateFault::Checksum)),
+        ("climate-fault", FromBoard::ClimateFault(ClimateFault::Implausible)),
+        ("drying", FromBoard::Drying { for_ms: u32::MAX }),
         ("version-refused", FromBoard::VersionRefused { ours: u16::MAX, theirs: u16::MAX }),
+        ("panic", panic),
+        ("calibrated", FromBoard::Calibrated { corner: Corner::Left, covered: true, level: u16::MAX, kept: true }),
+        ("calibration-refused", refused),
+        ("self-test", FromBoard::SelfTest(self_test)),
     ]
 }
 
 fn longest_to_board() -> Vec<(&'static str, ToBoard)> {
     vec![
         ("hello", ToBoard::Hello { protocol: u16::MAX }),
-        ("arm", ToBoard::Arm { number: u32::MAX }),
+        ("arm", ToBoard::Arm { number: u32::MAX, watch: Watch::Corner }),
         ("certify", ToBoard::Certify { number: u32::MAX }),
         ("disarm", ToBoard::Disarm { number: u32::MAX }),
-        ("lamp", ToBoard::Lamp(Lamp::Attention)),
+        ("lamp", ToBoard::Lamp(Lamp::Overridden)),
+        ("sound", ToBoard::Sound(Sound::Attention)),
         ("read-climate", ToBoard::ReadClimate),
+        ("calibrate", ToBoard::Calibrate { corner: Corner::Left, covered: true }),
+        ("self-test", ToBoard::SelfTest),
     ]
 }
 
@@ -67,7 +91,12 @@ fn _every_variant_is_listed(from: FromBoard, to: ToBoard) {
         | FromBoard::NoCertificate { .. }
         | FromBoard::Climate { .. }
         | FromBoard::ClimateFault(_)
-        | FromBoard::VersionRefused { .. } => {}
+        | FromBoard::Drying { .. }
+        | FromBoard::VersionRefused { .. }
+        | FromBoard::Panic { .. }
+        | FromBoard::Calibrated { .. }
+        | FromBoard::CalibrationRefused { .. }
+        | FromBoard::SelfTest(_) => {}
     }
     match to {
         ToBoard::Hello { .. }
@@ -75,7 +104,10 @@ fn _every_variant_is_listed(from: FromBoard, to: ToBoard) {
         | ToBoard::Certify { .. }
         | ToBoard::Disarm { .. }
         | ToBoard::Lamp(_)
-        | ToBoard::ReadClimate => {}
+        | ToBoard::Sound(_)
+        | ToBoard::ReadClimate
+        | ToBoard::Calibrate { .. }
+        | ToBoard::SelfTest => {}
     }
 }
 
@@ -89,9 +121,13 @@ fn frames() -> Vec<(String, Vec<u8>)> {
     from.chain(to).collect()
 }
 
+fn golden(version: u16) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/board-v{version}"))
+}
+
 #[test]
-fn the_bytes_of_version_1_stay_as_they_were_released() {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden/board-v1");
+fn the_bytes_of_this_version_stay_as_they_were_released() {
+    let folder = golden(VERSION);
     for (name, frame) in frames() {
         let file = folder.join(format!("{name}.hex"));
         let hex: String = frame.iter().map(|b| format!("{b:02x}")).collect();
@@ -100,7 +136,26 @@ fn the_bytes_of_version_1_stay_as_they_were_released() {
             fs::write(&file, format!("{hex}\n")).unwrap();
         }
         let golden = fs::read_to_string(&file).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
-        assert_eq!(golden.trim(), hex, "{name} is not what version 1 released");
+        assert_eq!(golden.trim(), hex, "{name} is not what version {VERSION} released");
+    }
+}
+
+/// The greeting is what a peer of another version must understand, and nothing else is.
+#[test]
+fn the_greeting_of_every_version_is_understood() {
+    for version in 1..=VERSION {
+        let bytes = |name: &str| {
+            let hex = fs::read_to_string(golden(version).join(name)).unwrap();
+            let digits: Vec<u8> = hex.trim().bytes().collect();
+            let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap();
+            digits.chunks(2).map(byte).collect::<Vec<u8>>()
+        };
+        let mut from = Deframer::new();
+        let board = bytes("from-hello.hex").into_iter().find_map(|b| from.push::<FromBoard>(b)).unwrap();
+        assert!(matches!(board.unwrap().message, FromBoard::Hello { protocol: u16::MAX, .. }), "version {version}");
+        let mut to = Deframer::new();
+        let station = bytes("to-hello.hex").into_iter().find_map(|b| to.push::<ToBoard>(b)).unwrap();
+        assert_eq!(station.unwrap().message, ToBoard::Hello { protocol: u16::MAX }, "version {version}");
     }
 }
 
@@ -123,7 +178,7 @@ fn every_message_survives_the_line() {
 
 #[test]
 fn every_flipped_bit_is_noticed() {
-    let clean = encode(&Packet { seq: 1, message: ToBoard::Arm { number: 0xdead_beef } }).unwrap();
+    let clean = encode(&Packet { seq: 1, message: ToBoard::Arm { number: 0xdead_beef, watch: Watch::Lid } }).unwrap();
     for byte in 0..clean.len() - 1 {
         for bit in 0..8 {
             let mut frame = clean.clone();

@@ -1,7 +1,7 @@
 //! Frames between the lines and the one task that owns the core. All queues are bounded and nothing here waits for
 //! a slow line except that line's own tasks.
 
-use embassy_sync::blocking_mutex::raw::CriticalSectionRawMutex;
+use embassy_sync::blocking_mutex::raw::ThreadModeRawMutex;
 use embassy_sync::channel::Channel;
 use heapless::Vec;
 use platen_protocol::board::MAX_FRAME;
@@ -9,7 +9,7 @@ use platen_protocol::board::MAX_FRAME;
 /// One frame with its closing zero.
 pub type Frame = Vec<u8, MAX_FRAME>;
 
-type Queue<const N: usize> = Channel<CriticalSectionRawMutex, Frame, N>;
+type Queue<const N: usize> = Channel<ThreadModeRawMutex, Frame, N>;
 
 /// Frames from the station. When it is full the readers wait: USB makes the host wait too, the UART loses bytes, and
 /// the station repeats what stays unanswered.

@@ -11,8 +11,8 @@ compile_error!("a board without a line says nothing: choose the feature `uart`, 
 
 mod climate;
 mod identity;
-mod lamp;
 mod link;
+mod memory;
 mod pins;
 mod sampling;
 #[cfg(feature = "uart")]
@@ -24,12 +24,13 @@ use embassy_executor::Spawner;
 
 #[embassy_executor::main]
 async fn main(spawner: Spawner) {
-    let parts = pins::take();
-    let identity = identity::read(&parts.watchdog, parts.flash);
+    let mut parts = pins::take();
+    let mut memory = memory::Memory::new(parts.flash);
+    let identity = identity::read(&mut parts.watchdog, &mut memory);
     climate::start(spawner, parts.room);
     #[cfg(feature = "uart")]
     uart::start(spawner, parts.uart);
     #[cfg(feature = "usb")]
     usb::start(spawner, parts.usb, identity.serial.clone());
-    sampling::run(identity, parts.contacts, parts.lamp, parts.watchdog).await
+    sampling::run(identity, parts.contacts, parts.signals, memory, parts.watchdog).await
 }

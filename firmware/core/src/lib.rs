@@ -1,68 +1,57 @@
 //! The sensor board's whole behaviour, without a pin.
 //!
-//! The shell around it (`firmware/app` on the RP2040, the emulated board in `hw-tests`) does three things: it calls
-//! [`Core::sample`] once a millisecond with the raw contacts, hands every received byte to [`Core::receive`], and
-//! sends what [`Core::poll`] gives out. Time is board time in milliseconds, passed in, wrapping after 49 days.
+//! The shell around it (`firmware/app` on the RP2040, the station itself on a Raspberry Pi, the emulated board in
+//! `hw-tests`) calls [`Core::sample`] once a millisecond with the raw contacts, hands every received byte to
+//! [`Core::receive`], and sends what [`Core::poll`] gives out. Time is board time in milliseconds, passed in, wrapping
+//! after 49 days.
 #![cfg_attr(not(test), no_std)]
 #![deny(missing_docs)]
 
+mod contacts;
+mod corner;
 mod debounce;
+mod lamp;
 mod latch;
+mod room;
+pub mod sht4x;
+mod sound;
+mod talk;
 
-use debounce::Debounced;
+use contacts::Contacts;
+pub use contacts::Raw;
+pub use corner::{Calibration, Levels};
 use heapless::{Deque, String};
+pub use lamp::Light;
 use latch::Latch;
 use platen_protocol::board::{
-    ArmRefusal, Change, ClimateFault, Deframer, FromBoard, HEARTBEAT_MS, Inputs, Lamp, Lid, MAX_FRAME, Packet, Reset,
-    ToBoard, VERSION, encode,
+    Deframer, FromBoard, HEARTBEAT_MS, Inputs, Lamp, MAX_FRAME, Packet, Reset, Sound, encode,
 };
-
-/// An input is believed after so many equal samples. Micro switches bounce 1–5 ms.
-const DEBOUNCE_MS: u8 = 5;
+pub use room::Measured;
+use room::{Next, Room};
 
 /// A switch with two poles leaves one before it reaches the other; only disagreement for longer is a fault.
-const TRAVEL_MS: u8 = 20;
-
-/// The room is measured this often.
-const CLIMATE_MS: u32 = 5_000;
+pub(crate) const TRAVEL_MS: u8 = 20;
 
 /// Messages that may wait for the line. When it is full, the newest message is dropped and leaves a gap in `seq`.
 const QUEUE: usize = 16;
 
-/// The contacts as they are at one instant; `true` = contact closed, sensor sees paper, button pressed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Raw {
-    /// Normally open pole of the lid's switch: made while the lid is closed.
-    pub lid_made: bool,
-    /// Normally closed pole of the lid's switch: made while the lid is open.
-    pub lid_rest: bool,
-    /// Reflective sensor at the top edge.
-    pub top: bool,
-    /// Reflective sensor at the left edge.
-    pub left: bool,
-    /// Start button.
-    pub button: bool,
-}
-
-impl Raw {
-    fn lid(self) -> Lid {
-        match (self.lid_made, self.lid_rest) {
-            (true, false) => Lid::Closed,
-            (false, true) => Lid::Open,
-            (true, true) | (false, false) => Lid::Broken,
-        }
-    }
-}
-
 /// What the board can do besides listening: implemented by the shell.
 pub trait Board {
-    /// Shows the operator a colour.
-    fn lamp(&mut self, lamp: Lamp);
+    /// Lights the operator's lamp. Called when the light changes.
+    fn light(&mut self, light: Light);
+    /// Switches the buzzer. Called when it changes.
+    fn buzz(&mut self, on: bool);
     /// Begins to measure the room; the result comes back through [`Core::climate`].
     fn measure(&mut self);
+    /// Gives the room sensor one pulse of its heater.
+    fn heat(&mut self);
+    /// Writes the corner's levels where they live through a power cut. Answers whether it could.
+    fn keep(&mut self, calibration: &Calibration) -> bool;
+    /// Remembers over a reset, but not over a power cut, which number is armed.
+    fn remember(&mut self, armed: Option<u32>);
 }
 
-/// Who the board is, told in its `Hello`.
+/// Who the board is and what it knows when it starts.
 #[derive(Debug, Clone)]
 pub struct Identity {
     /// Firmware version: major, minor, patch.
@@ -71,44 +60,77 @@ pub struct Identity {
     pub serial: String<16>,
     /// Why the board started.
     pub reset: Reset,
+    /// The number that was armed when it was reset, see [`Board::remember`].
+    pub was_armed: Option<u32>,
+    /// What the firmware said when it panicked before this start.
+    pub panic: Option<&'static str>,
+    /// What [`Board::keep`] wrote last.
+    pub calibration: Option<Calibration>,
+}
+
+impl Identity {
+    /// A board that was just made.
+    #[must_use]
+    pub fn new(firmware: [u8; 3], serial: String<16>, reset: Reset) -> Self {
+        Self { firmware, serial, reset, was_armed: None, panic: None, calibration: None }
+    }
 }
 
 /// One sensor board.
 #[derive(Debug)]
 pub struct Core {
     identity: Identity,
-    lid: Debounced<Lid>,
-    top: Debounced<bool>,
-    left: Debounced<bool>,
-    button: Debounced<bool>,
+    contacts: Contacts,
+    room: Room,
     latch: Option<Latch>,
     edge: u32,
     heartbeat_due: u32,
-    climate_due: u32,
     deframer: Deframer,
     outgoing: Deque<Packet<FromBoard>, QUEUE>,
     seq: u32,
+    lamp: Lamp,
+    light: Light,
+    sound: Option<(Sound, u32)>,
+    buzzing: bool,
+    /// Since when the self-test shows its colours.
+    show: Option<u32>,
+    counts: Counts,
+    /// Parts of the panic's message that are still to be told.
+    panic_part: Option<u8>,
+    last_sample: u32,
+}
+
+/// What has gone wrong since the start.
+#[derive(Debug, Default)]
+struct Counts {
+    late_samples: u32,
     bad_frames: u32,
+    dropped: u32,
 }
 
 impl Core {
     /// A board that has just started at `at_ms` and found its contacts as `raw`.
     #[must_use]
     pub fn new(identity: Identity, at_ms: u32, raw: Raw) -> Self {
+        let calibration = identity.calibration.unwrap_or(Calibration::DEFAULT);
         let mut core = Self {
             identity,
-            lid: Debounced::new(raw.lid()),
-            top: Debounced::new(raw.top),
-            left: Debounced::new(raw.left),
-            button: Debounced::new(raw.button),
+            contacts: Contacts::new(calibration, raw),
+            room: Room::new(at_ms),
             latch: None,
             edge: 0,
             heartbeat_due: at_ms,
-            climate_due: at_ms,
             deframer: Deframer::new(),
             outgoing: Deque::new(),
             seq: 0,
-            bad_frames: 0,
+            lamp: Lamp::Off,
+            light: Light::DARK,
+            sound: None,
+            buzzing: false,
+            show: None,
+            counts: Counts::default(),
+            panic_part: None,
+            last_sample: at_ms,
         };
         core.say_hello(at_ms);
         core
@@ -116,33 +138,33 @@ impl Core {
 
     /// Looks at the contacts. Call once a millisecond.
     pub fn sample(&mut self, at_ms: u32, raw: Raw, board: &mut impl Board) {
-        let lid = raw.lid();
-        if let Some(latch) = &mut self.latch {
-            latch.sample(at_ms, lid, raw.top && raw.left);
+        if at_ms.wrapping_sub(self.last_sample) >= 2 {
+            self.counts.late_samples = self.counts.late_samples.saturating_add(1);
         }
-        let need = if lid == Lid::Broken { TRAVEL_MS } else { DEBOUNCE_MS };
-        let changes = [
-            self.lid.sample(lid, need).map(Change::Lid),
-            self.top.sample(raw.top, DEBOUNCE_MS).map(Change::Top),
-            self.left.sample(raw.left, DEBOUNCE_MS).map(Change::Left),
-            self.button.sample(raw.button, DEBOUNCE_MS).map(Change::Button),
-        ];
-        for change in changes.into_iter().flatten() {
+        self.last_sample = at_ms;
+        let now = self.contacts.look(raw);
+        if let Some(latch) = &mut self.latch {
+            latch.sample(at_ms, now.lid, now.in_corner);
+        }
+        for change in self.contacts.changes(raw, now).into_iter().flatten() {
             self.edge = self.edge.wrapping_add(1);
             self.say(FromBoard::Edge { edge: self.edge, at_ms, change });
         }
         if due(at_ms, self.heartbeat_due) {
             self.heartbeat_due = at_ms.wrapping_add(HEARTBEAT_MS);
-            self.say(FromBoard::Heartbeat {
-                at_ms,
-                inputs: self.inputs(),
-                armed: self.latch.as_ref().map(Latch::number),
-            });
+            let armed = self.latch.as_ref().map(Latch::number);
+            self.say(FromBoard::Heartbeat { at_ms, inputs: self.inputs(), armed });
         }
-        if due(at_ms, self.climate_due) {
-            self.climate_due = at_ms.wrapping_add(CLIMATE_MS);
-            board.measure();
+        self.say_panic();
+        match self.room.poll(at_ms) {
+            Next::Nothing => {}
+            Next::Measure => board.measure(),
+            Next::Heat => {
+                board.heat();
+                self.say(Room::drying());
+            }
         }
+        self.show_and_sound(at_ms, board);
     }
 
     /// Takes one byte from the line and does what a whole frame asks for. A bad frame is counted and forgotten: the
@@ -151,99 +173,70 @@ impl Core {
         match self.deframer.push(byte) {
             None => {}
             Some(Ok(Packet { message, .. })) => self.obey(at_ms, message, board),
-            Some(Err(_)) => self.bad_frames = self.bad_frames.wrapping_add(1),
+            Some(Err(_)) => self.counts.bad_frames = self.counts.bad_frames.saturating_add(1),
         }
     }
 
-    /// Takes the result of a measurement: thousandths of a degree Celsius and of a percent.
-    pub fn climate(&mut self, result: Result<(i32, u32), ClimateFault>, age_ms: u32) {
-        self.say(match result {
-            Ok((milli_celsius, milli_percent)) => FromBoard::Climate { milli_celsius, milli_percent, age_ms },
-            Err(fault) => FromBoard::ClimateFault(fault),
-        });
+    /// Takes the result of a measurement.
+    pub fn climate(&mut self, measured: Measured, age_ms: u32) {
+        let said = self.room.take(measured, age_ms);
+        self.say(said);
+    }
+
+    /// The next message to send.
+    pub fn poll_packet(&mut self) -> Option<Packet<FromBoard>> {
+        self.outgoing.pop_front()
     }
 
     /// The next frame to send.
     pub fn poll(&mut self) -> Option<heapless::Vec<u8, MAX_FRAME>> {
-        let packet = self.outgoing.pop_front()?;
         // `MAX_FRAME` holds every message: protocol's tests prove it.
-        encode(&packet).ok()
+        encode(&self.poll_packet()?).ok()
     }
 
     /// The debounced inputs.
     #[must_use]
     pub fn inputs(&self) -> Inputs {
-        Inputs { lid: self.lid.get(), top: self.top.get(), left: self.left.get(), button: self.button.get() }
+        self.contacts.inputs()
     }
 
     /// Frames that could not be read since the start.
     #[must_use]
     pub fn bad_frames(&self) -> u32 {
-        self.bad_frames
+        self.counts.bad_frames
     }
 
-    fn obey(&mut self, at_ms: u32, message: ToBoard, board: &mut impl Board) {
-        match message {
-            ToBoard::Hello { protocol } => {
-                // A new conversation knows nothing of an old number.
-                self.latch = None;
-                self.say_hello(at_ms);
-                if protocol != VERSION {
-                    self.say(FromBoard::VersionRefused { ours: VERSION, theirs: protocol });
-                }
-                self.heartbeat_due = at_ms;
-            }
-            ToBoard::Arm { number } => self.arm(at_ms, number),
-            ToBoard::Certify { number } => self.say(match &self.latch {
-                Some(latch) if latch.number() == number => FromBoard::Certificate(latch.certificate()),
-                Some(_) | None => FromBoard::NoCertificate { number },
-            }),
-            ToBoard::Disarm { number } => {
-                if self.latch.as_ref().is_some_and(|latch| latch.number() == number) {
-                    self.latch = None;
-                }
-            }
-            ToBoard::Lamp(lamp) => board.lamp(lamp),
-            ToBoard::ReadClimate => board.measure(),
+    fn show_and_sound(&mut self, at_ms: u32, board: &mut impl Board) {
+        let shown = self.show.and_then(|since| lamp::show(at_ms.wrapping_sub(since)));
+        if shown.is_none() {
+            self.show = None;
         }
-    }
-
-    fn arm(&mut self, at_ms: u32, number: u32) {
-        let inputs = self.inputs();
-        let against = match inputs.lid {
-            Lid::Open => Some(ArmRefusal::LidOpen),
-            Lid::Broken => Some(ArmRefusal::LidBroken),
-            Lid::Closed if !(inputs.top && inputs.left) => Some(ArmRefusal::NotInCorner),
-            Lid::Closed => None,
-        };
-        match against {
-            Some(why) => self.say(FromBoard::ArmRefused { number, why }),
-            None => {
-                self.latch = Some(Latch::new(number, at_ms));
-                self.say(FromBoard::Armed { number, at_ms });
-            }
+        let light = shown.unwrap_or_else(|| lamp::light(self.lamp, at_ms));
+        if light != self.light {
+            self.light = light;
+            board.light(light);
         }
-    }
-
-    fn say_hello(&mut self, at_ms: u32) {
-        self.say(FromBoard::Hello {
-            protocol: VERSION,
-            firmware: self.identity.firmware,
-            serial: self.identity.serial.clone(),
-            reset: self.identity.reset,
-            at_ms,
-        });
+        let tone = self.sound.and_then(|(sound, since)| sound::tone(sound, at_ms.wrapping_sub(since)));
+        if tone.is_none() {
+            self.sound = None;
+        }
+        if tone.unwrap_or(false) != self.buzzing {
+            self.buzzing = !self.buzzing;
+            board.buzz(self.buzzing);
+        }
     }
 
     fn say(&mut self, message: FromBoard) {
         self.seq = self.seq.wrapping_add(1);
         // Full: dropped on purpose, see QUEUE.
-        let _ = self.outgoing.push_back(Packet { seq: self.seq, message });
+        if self.outgoing.push_back(Packet { seq: self.seq, message }).is_err() {
+            self.counts.dropped = self.counts.dropped.saturating_add(1);
+        }
     }
 }
 
 /// Whether `at` has reached `due`, also across the wrap of the millisecond counter.
-fn due(at: u32, due: u32) -> bool {
+pub(crate) fn due(at: u32, due: u32) -> bool {
     at.wrapping_sub(due) < u32::MAX / 2
 }
 

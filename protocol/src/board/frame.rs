@@ -5,7 +5,7 @@ use heapless::Vec;
 use serde::{Serialize, de::DeserializeOwned};
 
 /// Largest packet before framing, in bytes. `tests/board_link.rs` proves that no message is larger.
-pub const MAX_PAYLOAD: usize = 40;
+pub const MAX_PAYLOAD: usize = 57;
 
 const CRC_LEN: usize = 4;
 
