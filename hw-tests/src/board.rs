@@ -18,15 +18,8 @@ use std::{
 };
 
 /// A board whose lid is closed on a page in its corner.
-pub const AT_REST: Raw = Raw {
-    lid_made: true,
-    lid_rest: false,
-    top: PAPER,
-    left: PAPER,
-    button: false,
-    pedal: false,
-    case_shut: true,
-};
+pub const AT_REST: Raw =
+    Raw { lid_made: true, lid_rest: false, top: PAPER, left: PAPER, button: false, pedal: false, case_shut: true };
 /// Levels of a corner sensor with paper over it, and without.
 const PAPER: u16 = 900;
 const NO_PAPER: u16 = 3_500;

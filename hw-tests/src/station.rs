@@ -206,6 +206,8 @@ impl Operator<'_> {
     /// Lays image `n` (from 0) into the corner and closes the lid.
     pub fn lay(&self, n: u32) -> anyhow::Result<()> {
         self.board.lid(false);
+        self.board.corner(false, false);
+        self.station.wait("the lid to be seen open", |v| v["lid"] == "open" && v["corner"] == "away")?;
         self.desk.lay(n)?;
         self.board.corner(true, true);
         self.board.lid(true);

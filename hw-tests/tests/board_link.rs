@@ -9,8 +9,8 @@ use hw_tests::{
 };
 use platen_firmware_core::{Board, Calibration, Core, Identity, Light, Raw};
 use platen_protocol::board::{
-    Certificate, ClimateFault, Corner, Deframer, Denial, FromBoard, Lamp, Packet, Reset, Sound, ToBoard, VERSION, Watch,
-    decode, encode,
+    Certificate, ClimateFault, Corner, Deframer, Denial, FromBoard, Lamp, Packet, Reset, Sound, ToBoard, VERSION,
+    Watch, decode, encode,
 };
 use serde_json::json;
 
@@ -257,7 +257,10 @@ fn a_reset_forgets_the_number_and_a_broken_room_sensor_is_named() {
     let heated = at(&|m| *m == FromBoard::ClimateFault(ClimateFault::Implausible));
     let good =
         at(&|m| matches!(m, FromBoard::Climate { milli_celsius: 19_499..=19_501, milli_percent: 55_249..=55_251, .. }));
-    assert!(armed < again && again < none && none < absent && absent < wrong && wrong < heated && heated < good, "{said:?}");
+    assert!(
+        armed < again && again < none && none < absent && absent < wrong && wrong < heated && heated < good,
+        "{said:?}"
+    );
 }
 
 /// A flood from the station: sampling goes on, and a frame behind it is understood.

@@ -23,6 +23,41 @@ fn enveloped<B>(body: B) -> Envelope<B> {
     Envelope::new(&site(), &station(), "0f6c2f1e", 17, at(), body)
 }
 
+/// A page that counts.
+fn page() -> PageAccepted {
+    PageAccepted {
+        batch: "1/1-6-2".into(),
+        volume: "1997-民-0014-0025".into(),
+        number: 3,
+        file: "1/1-6-2/1997-民-0014-0025/0003.jpg".into(),
+        bytes: 812_345,
+        sha256: "ab".repeat(32),
+        dpi: 300,
+        mode: ColourMode::Colour,
+        source: Source::Flatbed,
+        width: 2480,
+        height: 3508,
+        angle: -1.25,
+        applied: -1.25,
+        confidence: 0.97,
+        same_as: None,
+        flags: vec!["blank".into()],
+        interlock: Interlock::Certified,
+        overridden: Vec::new(),
+        took_ms: 6120,
+    }
+}
+
+/// A page that two persons answer for.
+fn overridden_page() -> PageAccepted {
+    let overridden = Overridden {
+        sensor: "lid".into(),
+        by: vec!["wang".into(), "chen".into()],
+        reason: "the switch is torn off".into(),
+    };
+    PageAccepted { interlock: Interlock::Overridden, overridden: vec![overridden], ..page() }
+}
+
 fn events() -> Vec<(&'static str, Event)> {
     let batch = || "1/1-6-2".to_string();
     let volume = || "1997-民-0014-0025".to_string();
@@ -35,29 +70,8 @@ fn events() -> Vec<(&'static str, Event)> {
                 volumes: vec![VolumePlan { code: volume(), title: "婚姻登记".into(), expected: 40 }],
             }),
         ),
-        (
-            "page-accepted",
-            Event::PageAccepted(PageAccepted {
-                batch: batch(),
-                volume: volume(),
-                number: 3,
-                file: "1/1-6-2/1997-民-0014-0025/0003.jpg".into(),
-                bytes: 812_345,
-                sha256: "ab".repeat(32),
-                dpi: 300,
-                mode: ColourMode::Colour,
-                source: Source::Flatbed,
-                width: 2480,
-                height: 3508,
-                angle: -1.25,
-                applied: -1.25,
-                confidence: 0.97,
-                same_as: None,
-                flags: vec!["blank".into()],
-                interlock: Interlock::Certified,
-                took_ms: 6120,
-            }),
-        ),
+        ("page-accepted", Event::PageAccepted(page())),
+        ("page-overridden", Event::PageAccepted(overridden_page())),
         (
             "page-voided",
             Event::PageVoided(PageVoided {
@@ -119,8 +133,20 @@ fn the_messages_of_version_1_stay_as_they_were_released() {
     golden("room-reading", &enveloped(Reading::Room { celsius: 21.5, humidity: 48.25 }));
     golden(
         "power-reading",
-        &enveloped(Reading::Power { state: UpsState::Online, charge: Some(98.0), runtime_s: None }),
+        &enveloped(Reading::Power {
+            state: UpsState::Online,
+            charge: Some(98.0),
+            runtime_s: None,
+            replace_battery: false,
+        }),
     );
+    let worn = Reading::Power {
+        state: UpsState::ForcedShutdown,
+        charge: Some(2.0),
+        runtime_s: Some(30.0),
+        replace_battery: true,
+    };
+    golden("power-reading-worn", &enveloped(worn));
     golden("state", &State { online: true, software: "0.1.0".into(), since: at(), time: Some(at()), waiting: 12 });
     golden("ack", &Ack { epoch: "0f6c2f1e".into(), seq: 17 });
     golden("command-resend", &Command::Resend { epoch: "0f6c2f1e".into(), seq: 3 });
@@ -172,7 +198,7 @@ proptest! {
 
     /// A true message, cut anywhere, is an error and never another message.
     #[test]
-    fn a_cut_message_is_an_error(which in 0usize..7, cut in 0.0f64..1.0) {
+    fn a_cut_message_is_an_error(which in 0usize..8, cut in 0.0f64..1.0) {
         let whole = write(&enveloped(events().remove(which).1)).unwrap();
         let len = (whole.len() as f64 * cut) as usize;
         prop_assert!(parse::<Envelope<Event>>(&whole[..len]).is_err());

@@ -2,6 +2,7 @@
 //! everything that the machine asks for, shows the result, and waits again.
 
 mod does;
+mod guards;
 mod hears;
 mod picture;
 
@@ -17,9 +18,12 @@ use crate::{
     pages::{Signature, glass::Glass},
     scanner::{Taken, process::RawPage, task},
     sensors::{
-        board::{BoardEvent, BoardLink},
+        clock::BoardClock,
         interlock::Interlock,
+        link::{BoardEvent, BoardLink},
         nut::Power,
+        overrides::{Asked, Overrides, Sensor},
+        plausible::Plausible,
     },
     view::{PageView, Preview, View},
     words::Trouble,
@@ -27,8 +31,8 @@ use crate::{
 use jiff::Timestamp;
 pub(crate) use picture::load_plans;
 use platen_protocol::{
-    board::{Certificate, Lamp, ToBoard},
-    uplink::{Event, PageAccepted, Reading},
+    board::{Certificate, Lamp, ToBoard, Watch},
+    uplink::{Event, Overridden, PageAccepted, Reading},
 };
 use std::{
     collections::{HashMap, HashSet},
@@ -51,6 +55,10 @@ pub(crate) enum Wish {
     Close,
     Start,
     Cancel,
+    /// Two persons answer for a broken sensor.
+    Override(Asked),
+    /// It is repaired.
+    EndOverride(Sensor),
 }
 
 /// Why a wish was not granted.
@@ -91,6 +99,10 @@ pub(crate) enum Note {
 pub(crate) struct Config {
     pub(crate) context: Context,
     pub(crate) guard: Guard,
+    /// The station watches lid and corner through its own pins.
+    pub(crate) watches_itself: bool,
+    /// Who may answer for an overridden sensor.
+    pub(crate) persons: Vec<String>,
     pub(crate) lost_found: PathBuf,
     pub(crate) plans: Option<PathBuf>,
 }
@@ -120,6 +132,15 @@ pub(crate) struct Agent {
     config: Config,
     machine: Machine,
     interlock: Interlock,
+    plausible: Plausible,
+    overrides: Overrides,
+    clock: BoardClock,
+    /// What the scanner's own sensor says of the lid, if it has one, and since when the board says something else.
+    cover_open: Option<bool>,
+    cover_follows_lid: bool,
+    lids_differ_since: Option<Instant>,
+    /// What was raised and not cleared yet.
+    standing: Vec<Trouble>,
     journal: Journal,
     out: Outlets,
     network: Network,
@@ -137,6 +158,7 @@ pub(crate) struct Agent {
     power: Option<(Power, Instant)>,
     /// Since the UPS said so, until it says that the mains is back: silence in between is no good news.
     mains_failed: bool,
+    battery_low: bool,
     last_page: Option<PageView>,
     lamp: Option<Lamp>,
 }
@@ -147,6 +169,9 @@ struct Pass {
     armed: Option<Instant>,
     asked: Option<Instant>,
     certificate: Option<Certificate>,
+    /// What the board watches in this pass; `None`: two persons answer for everything.
+    watch: Option<Watch>,
+    overridden: Vec<Overridden>,
     raw: Option<RawPage>,
 }
 
@@ -158,6 +183,13 @@ impl Agent {
             config,
             machine,
             interlock: Interlock::new(),
+            plausible: Plausible::default(),
+            overrides: Overrides::default(),
+            clock: BoardClock::default(),
+            cover_open: None,
+            cover_follows_lid: false,
+            lids_differ_since: None,
+            standing: Vec::new(),
             journal,
             out,
             network: Network::default(),
@@ -171,6 +203,7 @@ impl Agent {
             room: None,
             power: None,
             mains_failed: false,
+            battery_low: false,
             last_page: None,
             lamp: None,
         };
@@ -183,7 +216,12 @@ impl Agent {
         self.settle();
         loop {
             let now = Instant::now();
-            let due = [self.machine.poll_timeout(), self.interlock.poll_timeout(), Some((now + TURN, "turn"))];
+            let due = [
+                self.machine.poll_timeout(),
+                self.interlock.poll_timeout(),
+                self.overrides.poll_timeout(),
+                Some((now + TURN, "turn")),
+            ];
             let due = due.into_iter().flatten().map(|(at, _)| at).filter(|&at| at > now).min().unwrap_or(now + TURN);
             tokio::select! {
                 command = inlets.commands.recv() => match command {
@@ -218,31 +256,20 @@ impl Agent {
 
     /// Brings the interlock to the machine, does what the machine asks for until it asks no more, and shows the result.
     fn settle(&mut self) {
+        let now = Instant::now();
         // A deadline may have passed while something else was done.
-        self.machine.handle_timeout(Instant::now());
+        self.machine.handle_timeout(now);
+        self.overrides.handle_timeout(now);
         let holds = self.holds();
         if holds != self.machine.holds() {
             self.tell(Input::Holds(holds));
         }
+        self.wind_down();
         while let Some(output) = self.machine.poll_output() {
             self.perform(output);
         }
+        self.compare_faults();
         self.show();
-    }
-
-    fn holds(&self) -> Vec<Trouble> {
-        let mut holds = match self.config.guard {
-            Guard::Board => self.interlock.holds(Instant::now()),
-            Guard::Scanner | Guard::None => Vec::new(),
-        };
-        if self.mains_failed {
-            holds.push(Trouble::new(
-                "on-battery",
-                ("the mains has failed, the UPS is on battery", "市电中断，UPS 正在用电池供电"),
-                ("wait until the mains is back", "请等待市电恢复"),
-            ));
-        }
-        holds
     }
 
     fn grant(&mut self, wish: Wish) -> Result<(), No> {
@@ -252,6 +279,8 @@ impl Agent {
             Wish::Close => self.machine.handle(now, Input::Close),
             Wish::Start => self.machine.handle(now, Input::Start),
             Wish::Cancel => self.machine.handle(now, Input::Cancel),
+            Wish::Override(asked) => return self.override_sensor(asked),
+            Wish::EndOverride(sensor) => return self.end_override(sensor),
         };
         done.map_err(|refused| match refused {
             Refused::Held(holds) => No::Held(holds),

@@ -1,9 +1,19 @@
 //! The command line.
 
-use crate::{config, console, doctor, page_file, profile::Profile, scan, scanner, wiring};
+use crate::{
+    board_tool, config, console, doctor, page_file,
+    persons::{self, Persons},
+    profile::Profile,
+    scan, scanner, wiring,
+};
 use anyhow::Context;
 use clap::{Parser, Subcommand};
-use std::{path::PathBuf, time::Duration};
+use std::{
+    io::IsTerminal,
+    path::PathBuf,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Controller and edge agent of one scanning workstation
@@ -39,6 +49,14 @@ enum Command {
         #[arg(long, default_value = "/etc/platen/station.toml")]
         config: PathBuf,
     },
+    /// Test a sensor board, or calibrate its corner
+    Board(board_tool::Args),
+    /// Print what stands in the configuration for a person's PIN, which is read from standard input
+    Pin {
+        /// The person's name
+        #[arg(long)]
+        name: String,
+    },
     /// Owns libsane and one scanner; started by the station itself
     #[command(hide = true)]
     ScanWorker,
@@ -50,6 +68,8 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<i32> {
         Command::ScanWorker => scanner::worker::run().map(|()| 0).context("scan worker"),
         Command::Page(args) => page_file::run(&args).map(|()| 0),
         Command::CheckConfig { file } => check_config(&file),
+        Command::Board(args) => board_tool::run(&args),
+        Command::Pin { name } => pin(&name),
         Command::Scan(args) => runtime()?.block_on(scan::run(*args)),
         Command::Devices => runtime()?.block_on(devices()),
         Command::Doctor { config } => runtime()?.block_on(doctor::run(&config)),
@@ -65,7 +85,20 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
 fn check_config(file: &std::path::Path) -> anyhow::Result<i32> {
     let config = config::Config::load(file)?;
     Profile::load(config.pages.profile.as_deref(), None).context("pages.profile")?;
+    config.sensors.ups()?;
     println!("{}: good", file.display());
+    Ok(0)
+}
+
+#[allow(clippy::print_stdout)] // its output is what the user asked for
+fn pin(name: &str) -> anyhow::Result<i32> {
+    if std::io::stdin().is_terminal() {
+        eprintln!("PIN of {name}, at least 6 characters, then Enter:");
+    }
+    let mut pin = String::new();
+    std::io::stdin().read_line(&mut pin)?;
+    let hash = persons::hash(pin.trim_end_matches(['\r', '\n'])).map_err(anyhow::Error::msg)?;
+    println!("[[persons]]\nname = {name:?}\npin = {hash:?}");
     Ok(0)
 }
 
@@ -92,6 +125,7 @@ async fn serve(file: &std::path::Path) -> anyhow::Result<i32> {
         .await
         .with_context(|| format!("console.listen = {listen}: the operator's page cannot be served there"))?;
     let plans = config.station.plans.clone();
+    let persons = Arc::new(Mutex::new(Persons::new(config.persons.clone())));
     let mut running = wiring::start(parts(config)?)?;
     println!("operator's page: http://{}/", listener.local_addr()?);
     let console = console::Console {
@@ -99,6 +133,7 @@ async fn serve(file: &std::path::Path) -> anyhow::Result<i32> {
         view: running.view.clone(),
         preview: running.preview.clone(),
         plans,
+        persons,
     };
     // Streams never end by themselves, so the server is dropped, not drained.
     let mut stop = signal(SignalKind::terminate())?;
@@ -121,7 +156,7 @@ async fn log(notes: &mut tokio::sync::mpsc::UnboundedReceiver<crate::agent::Note
 }
 
 fn parts(config: config::Config) -> anyhow::Result<wiring::Parts> {
-    let config::Config { station, scanner, pages, sensors, uplink, .. } = config;
+    let config::Config { station, scanner, pages, sensors, persons, uplink, .. } = config;
     let profile = Profile::load(pages.profile.as_deref(), None).context("pages.profile")?;
     Ok(wiring::Parts {
         site: station.site,
@@ -140,8 +175,9 @@ fn parts(config: config::Config) -> anyhow::Result<wiring::Parts> {
         stall: Duration::from_secs(scanner.stall_seconds),
         profile,
         previews: true,
-        board: sensors.board,
-        ups: sensors.ups,
+        board: sensors.board(),
+        persons: persons.iter().map(|person| person.name.clone()).collect(),
+        ups: sensors.ups()?,
         broker: uplink.broker,
     })
 }

@@ -3,7 +3,11 @@
 use crate::{
     config::Config,
     scanner::process::list_devices,
-    sensors::{board, board::BoardEvent, nut},
+    sensors::{
+        Source,
+        link::{self, BoardEvent},
+        nut,
+    },
 };
 use platen_protocol::{board::FromBoard, uplink::UpsState};
 use std::{path::Path, time::Duration};
@@ -52,12 +56,14 @@ async fn scanner(config: &Config) -> Check {
 }
 
 async fn board(config: &Config) -> Check {
-    let Some(path) = &config.sensors.board else { return Ok(None) };
-    if !std::path::Path::new(path).exists() {
-        return Err(format!("{path} does not exist; is the board plugged in?"));
-    }
+    let Some(source) = config.sensors.board() else { return Ok(None) };
+    let path = match &source {
+        Source::Tty(path) => path.clone(),
+        Source::Usb { serial } => serial.as_ref().map_or("usb".into(), |serial| format!("usb:{serial}")),
+        Source::Pi(_) => "pi".into(),
+    };
     let (events, mut inbox) = mpsc::channel(64);
-    let _link = board::spawn(path.clone(), events);
+    let _link = link::spawn(source.sensors(), events);
     let answer = timeout(PATIENCE, async {
         let mut last = format!("{path}: no answer");
         while let Some(event) = inbox.recv().await {
@@ -80,17 +86,13 @@ async fn board(config: &Config) -> Check {
 }
 
 async fn ups(config: &Config) -> Check {
-    let Some(ups) = &config.sensors.ups else { return Ok(None) };
-    let (readings, mut inbox) = mpsc::channel(1);
-    let task = tokio::spawn(nut::run(ups.clone(), readings));
-    let reading = timeout(PATIENCE, inbox.recv()).await.ok().flatten();
-    task.abort();
-    match reading.map(|r| r.state) {
-        Some(UpsState::Unreachable) | None => {
-            Err(format!("no NUT server with a UPS {:?} answers at {}", ups.name, ups.address))
+    let Some(ups) = config.sensors.ups().map_err(|e| format!("{e:#}"))? else { return Ok(None) };
+    match nut::ask(&ups).await.map_err(|why| format!("{ups}: {why}"))? {
+        nut::Power { state: UpsState::Stale, .. } => {
+            Err(format!("{ups}: its driver has lost the UPS: check its cable"))
         }
-        Some(UpsState::Stale) => Err("the NUT server has lost the UPS: check its cable".into()),
-        Some(state) => Ok(Some(format!("{} at {}: {state:?}", ups.name, ups.address))),
+        nut::Power { replace_battery: true, .. } => Err(format!("{ups}: the UPS asks for a new battery")),
+        power => Ok(Some(format!("{ups}: {:?}", power.state))),
     }
 }
 

@@ -19,7 +19,7 @@ use crate::{
 use jiff::Timestamp;
 use platen_protocol::{
     board::Certificate,
-    uplink::{Interlock, PageAccepted, Source},
+    uplink::{Interlock, Overridden, PageAccepted, Source},
 };
 use rustix::fs::OFlags;
 use serde_json::json;
@@ -72,6 +72,7 @@ pub(crate) struct Job {
     pub(crate) page: PageId,
     pub(crate) interlock: Interlock,
     pub(crate) certificate: Option<Certificate>,
+    pub(crate) overridden: Vec<Overridden>,
     pub(crate) taken: Option<Taken>,
     pub(crate) raw: RawPage,
     pub(crate) scanned_at: Timestamp,
@@ -85,6 +86,8 @@ pub(crate) struct Made {
     pub(crate) signature: Signature,
     /// What may be dirt on the glass, if the page was laid on it.
     pub(crate) specks: Option<Specks>,
+    /// Where the sheet begins, across and down in mm, if its edges were seen.
+    pub(crate) corner_mm: Option<(f64, f64)>,
     /// A JPEG for the screen, if there is one.
     pub(crate) preview: Option<Vec<u8>>,
     /// Temporary and final name of each file.
@@ -137,6 +140,7 @@ pub(crate) fn make(job: &Job, context: &Context) -> Result<Made, KeepError> {
         flags,
         same_as: None,
         interlock: job.interlock,
+        overridden: job.overridden.clone(),
         took_ms: u64::try_from(job.began.elapsed().as_millis()).unwrap_or(u64::MAX),
     };
     let record = json!({
@@ -149,9 +153,9 @@ pub(crate) fn make(job: &Job, context: &Context) -> Result<Made, KeepError> {
         "quality": findings.quality,
         "steps": metadata.steps,
     });
-    let Findings { signature, specks, .. } = findings;
+    let Findings { signature, specks, corner_mm, .. } = findings;
     let kept = KeptPage { page: job.page, master, record, event, signature: signature.to_bytes() };
-    Ok(Made { kept, signature, specks, preview, moves })
+    Ok(Made { kept, signature, specks, corner_mm, preview, moves })
 }
 
 impl Made {
@@ -215,6 +219,8 @@ fn metadata(job: &Job, context: &Context, steps: Vec<String>) -> encode::Metadat
             "interlock",
             match job.interlock {
                 Interlock::Certified => "certified".into(),
+                Interlock::WatchedByStation => "watched by the station through its own pins".into(),
+                Interlock::Overridden => "a sensor was overridden by two persons".into(),
                 Interlock::Feeder => "feeder".into(),
                 Interlock::None => "none: scanned without interlocks".into(),
             },
@@ -223,6 +229,9 @@ fn metadata(job: &Job, context: &Context, steps: Vec<String>) -> encode::Metadat
     if let Some(c) = &job.certificate {
         let open = if c.opened.is_none() { "lid closed" } else { "lid opened" };
         facts.push(("certificate", format!("number {}, {} samples, {open}", c.number, c.samples)));
+    }
+    for Overridden { sensor, by, reason } in &job.overridden {
+        facts.push(("override", format!("{sensor}, by {}: {reason}", by.join(" and "))));
     }
     encode::Metadata {
         time: job.scanned_at.to_string(),

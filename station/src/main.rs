@@ -3,6 +3,7 @@
 
 mod agent;
 mod batch;
+mod board_tool;
 mod cli;
 mod config;
 mod console;
@@ -11,6 +12,7 @@ mod keep;
 mod outbox;
 mod page_file;
 mod pages;
+mod persons;
 mod profile;
 mod scan;
 mod scanner;

@@ -6,7 +6,7 @@ use crate::{
     config::Broker,
     profile::Profile,
     scanner::{Area, Dpi, ScanSettings, parse_mode, parse_source},
-    sensors::nut::Ups,
+    sensors::{self, nut::Ups},
     view::View,
     wiring::{self, Parts, Running},
 };
@@ -66,9 +66,9 @@ pub(crate) struct Args {
     /// Who scans
     #[arg(long, default_value = "terminal")]
     operator: String,
-    /// Serial line of the sensor board, such as /dev/ttyACM0
-    #[arg(long, value_name = "TTY")]
-    board: Option<String>,
+    /// Lid and corner sensors: usb (our board), usb:SERIAL, a serial line such as /dev/ttyACM0, or pi (this Pi's pins)
+    #[arg(long, value_name = "SOURCE")]
+    board: Option<sensors::Source>,
     /// Scan from the glass without lid and corner sensors; every page says so
     #[arg(long, conflicts_with = "board")]
     without_interlocks: bool,
@@ -141,6 +141,7 @@ impl Args {
             profile: Profile::load(self.profile.as_deref(), self.quality)?,
             previews: false,
             board: self.board.clone(),
+            persons: Vec::new(),
             ups: self.ups.clone(),
             broker: self.broker.clone(),
         })
@@ -160,7 +161,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<i32> {
     if args.source == Source::Flatbed && args.board.is_none() && !args.without_interlocks {
         bail!(
             "pages from the glass need the lid and corner sensors, and no sensor board was named.\n\
-             Name its serial line:          --board /dev/ttyACM0\n\
+             Name it:                       --board usb, --board /dev/ttyACM0, or --board pi\n\
              Or scan without interlocks:    --without-interlocks   (written into every page and shown)"
         );
     }
@@ -209,7 +210,8 @@ async fn scan(running: &mut Running, start_by: StartBy, bar: &ProgressBar) -> an
     loop {
         let view = running.view.borrow_and_update().clone();
         if let Some(view) = &view {
-            if view.desk == "complete" {
+            // On a nearly empty battery the station closes the batch by itself.
+            if ["complete", "no_batch"].contains(&view.desk) {
                 break;
             }
             bar.set_position(view.batch.as_ref().map_or(0, |b| b.pages.into()));

@@ -1,6 +1,6 @@
 //! What the operator's page shows: one picture of the whole desk, as JSON.
 
-use crate::{outbox::mqtt::Network, words::Trouble};
+use crate::{outbox::mqtt::Network, sensors::overrides::Sensor, words::Trouble};
 use platen_protocol::uplink::{ColourMode, Interlock, Source, UpsState};
 use serde::Serialize;
 use std::sync::Arc;
@@ -23,6 +23,11 @@ pub(crate) struct View {
     pub(crate) saving: usize,
     pub(crate) progress: Option<f64>,
     pub(crate) holds: Vec<Trouble>,
+    /// What somebody must look at, whether or not the desk can go on.
+    pub(crate) faults: Vec<Trouble>,
+    pub(crate) overrides: Vec<OverrideView>,
+    /// Who may answer for an overridden sensor.
+    pub(crate) persons: Vec<String>,
     pub(crate) fault: Option<FaultView>,
     pub(crate) last_page: Option<PageView>,
     pub(crate) lid: &'static str,
@@ -106,8 +111,19 @@ pub(crate) struct RoomView {
 pub(crate) struct PowerView {
     pub(crate) state: UpsState,
     pub(crate) charge: Option<f64>,
+    pub(crate) replace_battery: bool,
     pub(crate) age_ms: u64,
     pub(crate) stale: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct OverrideView {
+    pub(crate) sensor: Sensor,
+    pub(crate) by: [String; 2],
+    pub(crate) reason: String,
+    /// Seconds until it ends by itself.
+    pub(crate) left_s: u64,
+    pub(crate) pages: u32,
 }
 
 /// The picture of the page kept last, under the name that [`PageView::preview`] gives.

@@ -3,7 +3,7 @@
 //! ```text
 //!  console ─┐ commands                        ┌─▶ scanner task ─▶ worker process (libsane)
 //!  terminal ┴──────────▶ agent (machine, ─────┤
-//!  board thread ───────▶  interlock, journal) ├─▶ board thread (lamp, latch)
+//!  sensors thread ─────▶  interlock, journal) ├─▶ sensors thread (board or pins: lamp, latch)
 //!  NUT task ───────────▶        │             └─▶ blocking pool (page pipeline, files)
 //!                               ├─ wake ─▶ outbox task (spool, MQTT) ─▶ broker
 //!                               └─ view, preview ─▶ console, terminal
@@ -21,7 +21,7 @@ use crate::{
     },
     profile::Profile,
     scanner::{ScanSettings, task},
-    sensors::{board, nut},
+    sensors::{self, link, nut},
     view::{Preview, View},
 };
 use anyhow::Context as _;
@@ -52,7 +52,9 @@ pub(crate) struct Parts {
     pub(crate) profile: Profile,
     /// Somebody may look at the pages while they are made.
     pub(crate) previews: bool,
-    pub(crate) board: Option<String>,
+    pub(crate) board: Option<sensors::Source>,
+    /// Who may answer for an overridden sensor.
+    pub(crate) persons: Vec<String>,
     pub(crate) ups: Option<nut::Ups>,
     pub(crate) broker: Option<Broker>,
 }
@@ -93,7 +95,7 @@ pub(crate) fn start(parts: Parts) -> anyhow::Result<Running> {
         task::Config { device: parts.device.clone(), settings: parts.settings.clone(), stall: parts.stall };
     tokio::spawn(task::run(scanner_config, scanner_inbox, scanner_events));
 
-    let link = parts.board.clone().map(|path| board::spawn(path, board_events));
+    let link = parts.board.clone().map(|source| link::spawn(source.sensors(), board_events));
     if let Some(ups) = parts.ups.clone() {
         tokio::spawn(nut::run(ups, power_events));
     }
@@ -138,6 +140,8 @@ pub(crate) fn start(parts: Parts) -> anyhow::Result<Running> {
             previews: parts.previews,
         },
         guard,
+        watches_itself: matches!(parts.board, Some(sensors::Source::Pi(_))),
+        persons: parts.persons,
         lost_found: parts.state.join("lost+found"),
         plans: parts.plans,
     };

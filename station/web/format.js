@@ -50,7 +50,7 @@ const grade = (table, value) => table[value] ?? "unknown";
 const LID = { closed: "ok", open: "warn", broken: "bad", unknown: "unknown" };
 const CORNER = { in_place: "ok", away: "warn", unknown: "unknown" };
 const BOARD = { present: "ok", absent: "bad", silent: "bad", wrong_version: "bad", not_used: "off" };
-const POWER = { online: "ok", on_battery: "warn", low_battery: "bad", stale: "unknown", unreachable: "bad" };
+const POWER = { online: "ok", on_battery: "warn", low_battery: "bad", forced_shutdown: "bad", stale: "unknown", unreachable: "bad" };
 
 /** The strip at the bottom: what each thing around the desk is doing, in plain words. */
 export function surroundings(view) {

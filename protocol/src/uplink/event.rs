@@ -124,6 +124,9 @@ pub struct PageAccepted {
     pub same_as: Option<u32>,
     /// How the page was guarded.
     pub interlock: Interlock,
+    /// The sensors that two persons had overridden, with [`Interlock::Overridden`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub overridden: Vec<Overridden>,
     /// From the scan's start to safe, in milliseconds.
     pub took_ms: u64,
 }
@@ -158,10 +161,26 @@ pub enum Source {
 pub enum Interlock {
     /// The board certified a closed lid and paper in its corner.
     Certified,
+    /// The station itself watched lid and corner through its own pins: weaker than a board, because the machine that watches
+    /// is the machine that scans.
+    WatchedByStation,
+    /// A sensor was overridden by two persons.
+    Overridden,
     /// A feeder's own cover and paper sensors.
     Feeder,
     /// Scanned with `--without-interlocks`.
     None,
+}
+
+/// A sensor that did not guard a page, and who answers for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Overridden {
+    /// `lid`, `corner` or `board`.
+    pub sensor: String,
+    /// The two persons.
+    pub by: Vec<String>,
+    /// Their reason.
+    pub reason: String,
 }
 
 /// A pass that did not count.
@@ -200,6 +219,9 @@ pub enum Reading {
         charge: Option<f64>,
         /// Seconds the battery lasts.
         runtime_s: Option<f64>,
+        /// The UPS asks for a new battery (RB).
+        #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+        replace_battery: bool,
     },
 }
 
@@ -211,8 +233,10 @@ pub enum UpsState {
     Online,
     /// On battery (OB).
     OnBattery,
-    /// On battery, and that is low (LB), or told to shut down (FSD).
+    /// On battery, and that is low (LB).
     LowBattery,
+    /// Everything that hangs on the UPS is to shut down now (FSD).
+    ForcedShutdown,
     /// The driver has lost the UPS: its values are old.
     Stale,
     /// The UPS server does not answer.

@@ -14,8 +14,8 @@ mod event;
 mod id;
 
 pub use event::{
-    BatchOpened, ColourMode, Event, Interlock, PageAccepted, PageVoided, Reading, Severity, Source, UpsState,
-    VolumePlan,
+    BatchOpened, ColourMode, Event, Interlock, Overridden, PageAccepted, PageVoided, Reading, Severity, Source,
+    UpsState, VolumePlan,
 };
 pub use id::{IdError, SiteId, StationId};
 

@@ -5,7 +5,7 @@ use crate::{
     batch::{
         PageId,
         known::Known,
-        machine::{Input, Output},
+        machine::{Guard, Input, Output},
         sheet,
         store::StoreError,
     },
@@ -16,7 +16,7 @@ use crate::{
 };
 use jiff::Timestamp;
 use platen_protocol::{
-    board::ToBoard,
+    board::{Sound, ToBoard},
     uplink::{Event, Interlock},
 };
 use std::{
@@ -31,7 +31,11 @@ impl Agent {
         match output {
             Output::Arm { attempt } => {
                 self.begin(attempt);
-                self.send_board(ToBoard::Arm { number: attempt });
+                match self.overrides.watch() {
+                    Some(watch) => self.send_board(ToBoard::Arm { number: attempt, watch }),
+                    // Nothing watches; two persons answer for that.
+                    None => self.tell(Input::Armed { attempt }),
+                }
             }
             Output::Disarm { attempt } => self.send_board(ToBoard::Disarm { number: attempt }),
             Output::Scan { attempt } => {
@@ -43,35 +47,48 @@ impl Agent {
             }
             Output::CancelScan => _ = self.out.scanner.try_send(task::Command::Cancel),
             Output::Certify { attempt } => {
-                if let Some(pass) = self.passes.get_mut(&attempt) {
-                    pass.asked = Some(Instant::now());
+                let Some(pass) = self.passes.get_mut(&attempt) else { return };
+                pass.asked = Some(Instant::now());
+                match pass.watch {
+                    Some(_) => self.send_board(ToBoard::Certify { number: attempt }),
+                    None => self.tell(Input::Certified { attempt, verdict: Ok(()) }),
                 }
-                self.send_board(ToBoard::Certify { number: attempt });
             }
             Output::Process { attempt, page, interlock } => self.process(attempt, page, interlock),
             Output::Save { attempt } => self.save(attempt),
-            Output::Kept { .. } => self.wake(),
-            Output::Void { attempt, page, why } => self.void(attempt, page, why),
-            Output::Finish => self.finish(),
-            Output::Raise(why) => {
-                self.write_down(&Event::FaultRaised {
-                    fault: why.name.into(),
-                    text: why.text.en.clone(),
-                    action: why.action.en.clone(),
-                    severity: why.severity,
-                });
+            Output::Kept { .. } => {
+                self.wake();
+                self.send_board(ToBoard::Sound(Sound::Accepted));
             }
-            Output::Clear { name } => self.write_down(&Event::FaultCleared { fault: name.into() }),
+            Output::Void { attempt, page, why } => {
+                self.void(attempt, page, why);
+                self.send_board(ToBoard::Sound(Sound::Refused));
+            }
+            Output::Finish => self.finish(),
+            Output::Raise(why) if !self.stands(why.name) => self.raise(&why),
+            Output::Clear { name } if !self.stands(name) => {
+                self.write_down(&Event::FaultCleared { fault: name.into() });
+            }
+            // The same is known from the sensors, and goes when they say so.
+            Output::Raise(_) | Output::Clear { .. } => {}
         }
     }
 
+    fn stands(&self, name: &str) -> bool {
+        self.standing.iter().any(|fault| fault.name == name)
+    }
+
     pub(super) fn begin(&mut self, attempt: u32) {
+        let guarded = self.config.guard == Guard::Board;
+        let (watch, overridden) = (self.overrides.watch(), self.overrides.told());
         self.passes.entry(attempt).or_insert_with(|| Pass {
             began: Instant::now(),
             scanned_at: Timestamp::now(),
             armed: None,
             asked: None,
             certificate: None,
+            watch,
+            overridden: if guarded { overridden } else { Vec::new() },
             raw: None,
         });
     }
@@ -79,11 +96,20 @@ impl Agent {
     pub(super) fn process(&mut self, attempt: u32, page: PageId, interlock: Interlock) {
         let Some(pass) = self.passes.get_mut(&attempt) else { return };
         let Some(raw) = pass.raw.take() else { return };
+        let interlock = match interlock {
+            Interlock::Certified if !pass.overridden.is_empty() => {
+                self.overrides.count_page();
+                Interlock::Overridden
+            }
+            Interlock::Certified if self.config.watches_itself => Interlock::WatchedByStation,
+            as_the_machine_says => as_the_machine_says,
+        };
         let job = Job {
             attempt,
             page,
             interlock,
             certificate: pass.certificate,
+            overridden: pass.overridden.clone(),
             taken: self.taken.clone(),
             raw,
             scanned_at: pass.scanned_at,

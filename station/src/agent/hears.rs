@@ -5,12 +5,12 @@ use crate::{
     batch::machine::Input,
     keep::{self, KeepError, Made},
     scanner::task,
-    sensors::{board::BoardEvent, interlock, nut::Power},
+    sensors::{interlock, link::BoardEvent, nut::Power},
     words::Trouble,
 };
 use platen_protocol::{
-    board::FromBoard,
-    uplink::{Event, Reading, UpsState},
+    board::{FromBoard, Lid},
+    uplink::{Event, Interlock, Reading, UpsState},
 };
 use std::time::{Duration, Instant};
 
@@ -34,6 +34,13 @@ impl Agent {
                 }
                 self.tell(Input::Scanned { attempt });
             }
+            task::Event::Sensors(sensors) => {
+                self.cover_open = sensors.cover_open;
+                self.compare_lids(Instant::now());
+                if sensors.start_button == Some(true) {
+                    self.pressed();
+                }
+            }
             task::Event::Failed { attempt, fault } => {
                 self.progress = None;
                 self.passes.remove(&attempt);
@@ -45,20 +52,39 @@ impl Agent {
     pub(super) fn board(&mut self, event: BoardEvent) {
         let (message, at) = match event {
             BoardEvent::Connected => return self.interlock.connected(),
-            BoardEvent::Lost { why } => return self.interlock.lost(why),
+            BoardEvent::Lost { why } => {
+                self.plausible.lost();
+                self.clock.forget();
+                return self.interlock.lost(why);
+            }
             BoardEvent::Heard { message, at } => (message, at),
         };
-        if self.interlock.hear(at, &message) {
-            // Nobody waits for an answer; the screen shows why nothing starts.
-            if let Err(no) = self.grant(Wish::Start) {
-                tracing::info!(?no, "the start button was refused");
-            }
+        let pressed = self.interlock.hear(at, &message);
+        self.plausible.hear(at, &message);
+        if let Some(inputs) = self.interlock.inputs() {
+            self.plausible.see(inputs);
+        }
+        self.compare_lids(at);
+        if pressed {
+            self.pressed();
         }
         match message {
-            FromBoard::Hello { .. } => self.lamp = None,
-            FromBoard::Armed { number, .. } => {
+            FromBoard::Hello { .. } => {
+                self.lamp = None;
+                self.clock.forget();
+            }
+            FromBoard::Heartbeat { at_ms, .. } | FromBoard::Edge { at_ms, .. } => {
+                let sent = self.clock.hear(at, at_ms);
+                if pressed {
+                    let late_ms = at.saturating_duration_since(sent).as_millis();
+                    tracing::debug!(late_ms, "the start button's message was under way");
+                }
+            }
+            FromBoard::Armed { number, at_ms } => {
+                // Watching began when the board says, not when its message came.
+                let armed = self.clock.when(at_ms).unwrap_or(at).min(at);
                 if let Some(pass) = self.passes.get_mut(&number) {
-                    pass.armed = Some(at);
+                    pass.armed = Some(armed);
                 }
                 self.tell(Input::Armed { attempt: number });
             }
@@ -72,10 +98,13 @@ impl Agent {
                 let (Some(armed), Some(asked)) = (pass.armed, pass.asked) else { return };
                 pass.certificate = Some(certificate);
                 let verdict = interlock::judge(&certificate, attempt, asked.saturating_duration_since(armed));
+                if verdict.is_ok() {
+                    self.plausible.certified();
+                }
                 self.tell(Input::Certified { attempt, verdict });
             }
-            FromBoard::NoCertificate { number } => {
-                self.tell(Input::Certified { attempt: number, verdict: Err(interlock::no_certificate()) });
+            FromBoard::NoCertificate { number, why } => {
+                self.tell(Input::Certified { attempt: number, verdict: Err(interlock::no_certificate(why)) });
             }
             FromBoard::Climate { milli_celsius, milli_percent, age_ms } => {
                 let (celsius, humidity) = (f64::from(milli_celsius) / 1e3, f64::from(milli_percent) / 1e3);
@@ -84,26 +113,59 @@ impl Agent {
                 self.report(Reading::Room { celsius, humidity });
             }
             FromBoard::ClimateFault(fault) => tracing::warn!(?fault, "the room sensor"),
-            FromBoard::Heartbeat { .. } | FromBoard::Edge { .. } | FromBoard::VersionRefused { .. } => {}
+            FromBoard::Panic { part, parts, text } => {
+                tracing::error!(part, parts, %text, "the board's firmware stopped");
+            }
+            FromBoard::Drying { .. }
+            | FromBoard::VersionRefused { .. }
+            | FromBoard::Calibrated { .. }
+            | FromBoard::CalibrationRefused { .. }
+            | FromBoard::SelfTest(_) => {}
         }
+    }
+
+    /// A start button or a pedal, wherever it is.
+    fn pressed(&mut self) {
+        // Nobody waits for an answer; the screen shows why nothing starts.
+        if let Err(no) = self.grant(Wish::Start) {
+            tracing::info!(?no, "the start button was refused");
+        }
+    }
+
+    /// Notes since when the board and the scanner tell different things of the lid. Many scanners have a cover sensor at their
+    /// feeder alone: that one stays closed while a lid is open says nothing until it was seen to follow the lid.
+    fn compare_lids(&mut self, now: Instant) {
+        let board_open = self.interlock.inputs().map(|inputs| inputs.lid != Lid::Closed);
+        let (Some(scanner), Some(board)) = (self.cover_open, board_open) else {
+            self.lids_differ_since = None;
+            return;
+        };
+        self.cover_follows_lid |= scanner && board;
+        let differ = scanner != board && (scanner || self.cover_follows_lid);
+        self.lids_differ_since = differ.then(|| self.lids_differ_since.unwrap_or(now));
     }
 
     pub(super) fn power(&mut self, power: Power) {
         match power.state {
-            UpsState::Online => self.mains_failed = false,
-            UpsState::OnBattery | UpsState::LowBattery => self.mains_failed = true,
+            UpsState::Online => (self.mains_failed, self.battery_low) = (false, false),
+            UpsState::OnBattery => (self.mains_failed, self.battery_low) = (true, false),
+            UpsState::LowBattery | UpsState::ForcedShutdown => (self.mains_failed, self.battery_low) = (true, true),
             UpsState::Stale | UpsState::Unreachable => {}
         }
         let before = self.power.replace((power, Instant::now())).map(|(p, _)| p.state);
         if let Some(from) = before.filter(|&from| from != power.state) {
             self.write_down(&Event::PowerChanged { from, to: power.state });
         }
-        self.report(Reading::Power { state: power.state, charge: power.charge, runtime_s: power.runtime_s });
+        let Power { state, charge, runtime_s, replace_battery } = power;
+        self.report(Reading::Power { state, charge, runtime_s, replace_battery });
     }
 
     pub(super) fn made(&mut self, attempt: u32, result: Result<Made, KeepError>) {
         match result {
             Ok(made) if self.passes.contains_key(&attempt) => {
+                if made.kept.event.interlock == Interlock::Certified {
+                    self.plausible.page(made.corner_mm);
+                }
                 self.made.insert(attempt, made);
                 self.tell(Input::Processed { attempt });
             }

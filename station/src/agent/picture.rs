@@ -20,6 +20,7 @@ impl Agent {
             "no_batch" | "complete" => Lamp::Off,
             "arming" | "scanning" | "certifying" => Lamp::Scanning,
             _ if view.fault.is_some() => Lamp::Attention,
+            _ if !view.overrides.is_empty() => Lamp::Overridden,
             _ => Lamp::Ready,
         };
         if self.lamp != Some(lamp) {
@@ -58,6 +59,9 @@ impl Agent {
             saving: picture.saving,
             progress: self.progress,
             holds: self.machine.holds().to_vec(),
+            faults: self.standing.clone(),
+            overrides: self.override_views(),
+            persons: self.config.persons.clone(),
             fault: picture.fault.map(|f| FaultView { trouble: f.clone(), page: picture.next.map(|p| p.number) }),
             last_page: self.last_page.clone(),
             lid,
@@ -72,11 +76,13 @@ impl Agent {
             power: self.power.map(|(p, at)| PowerView {
                 state: p.state,
                 charge: p.charge,
+                replace_battery: p.replace_battery,
                 age_ms: age(at),
                 stale: age(at) > OLD_MS,
             }),
             network: self.out.outbox.is_some().then_some(self.network),
             interlocks: match self.config.guard {
+                Guard::Board if self.config.watches_itself => "pins",
                 Guard::Board => "board",
                 Guard::Scanner => "scanner",
                 Guard::None => "none",
@@ -101,7 +107,7 @@ impl Agent {
                     Lid::Open => "open",
                     Lid::Broken => "broken",
                 };
-                (lid, if inputs.top && inputs.left { "in_place" } else { "away" }, "present")
+                (lid, if inputs.in_corner() { "in_place" } else { "away" }, "present")
             }
         }
     }

@@ -1,9 +1,12 @@
 //! The station's configuration: one struct for each section of the TOML file. Unknown keys are refused.
 
+mod sensors;
+
+use crate::persons::{self, Person};
 use crate::scanner::{Area, Dpi, parse_mode, parse_source};
-use crate::sensors::nut::Ups;
 use anyhow::{Context, bail};
 use platen_protocol::uplink::{ColourMode, SiteId, Source, StationId};
+pub(crate) use sensors::Sensors;
 use serde::Deserialize;
 use std::{
     net::SocketAddr,
@@ -19,6 +22,9 @@ pub(crate) struct Config {
     pub(crate) pages: Pages,
     #[serde(default)]
     pub(crate) sensors: Sensors,
+    /// Who may answer for an overridden sensor.
+    #[serde(default)]
+    pub(crate) persons: Vec<Person>,
     #[serde(default)]
     pub(crate) uplink: Uplink,
     #[serde(default)]
@@ -64,20 +70,6 @@ pub(crate) struct Scanner {
 pub(crate) struct Pages {
     /// The project's profile, a TOML file; without it, the standard one.
     pub(crate) profile: Option<PathBuf>,
-}
-
-/// What guards a page.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Sensors {
-    /// Serial line of the sensor board, such as `/dev/ttyACM0`.
-    pub(crate) board: Option<String>,
-    /// Scan from the glass without a board. Every page says so.
-    #[serde(default)]
-    pub(crate) without_interlocks: bool,
-    /// `NAME@HOST[:PORT]` of a NUT server.
-    #[serde(default, deserialize_with = "optional_word")]
-    pub(crate) ups: Option<Ups>,
 }
 
 /// The way to the supervisor.
@@ -191,11 +183,14 @@ impl Config {
                 self.console.listen
             );
         }
-        let unguarded = self.scanner.source == Source::Flatbed && self.sensors.board.is_none();
+        self.sensors.check()?;
+        persons::check(&self.persons).map_err(anyhow::Error::msg)?;
+        let unguarded = self.scanner.source == Source::Flatbed && self.sensors.board().is_none();
         if unguarded && !self.sensors.without_interlocks {
             bail!(
-                "sensors.board is missing: pages from the glass need the lid and corner sensors. Name the board's serial \
-                 line, or set sensors.without_interlocks = true, which is then written into every page"
+                "sensors.board is missing: pages from the glass need the lid and corner sensors. Set it to usb (our board), \
+                 a serial line, or pi (this Raspberry Pi's pins); or set sensors.without_interlocks = true, which is then \
+                 written into every page"
             );
         }
         Ok(())
@@ -250,6 +245,12 @@ mod tests {
             ("board = \"/dev/ttyACM0\"", "", "sensors.board is missing"),
             ("mqtt://127.0.0.1:1883", "127.0.0.1", "mqtt://HOST"),
             ("ups@localhost", "ups", "NAME@HOST"),
+            ("/dev/ttyACM0", "ttyACM0", "usb:SERIAL"),
+            ("[uplink]", "pins = { top = 4 }\n[uplink]", "sensors.board = \"pi\" alone"),
+            ("[uplink]", "ups_user = \"platen\"\n[uplink]", "belong together"),
+            ("board = \"/dev/ttyACM0\"", "board = \"pi\"\npins = { top = 5 }", "pin 5 has two tasks"),
+            ("board = \"/dev/ttyACM0\"", "board = \"pi\"\npins = { top = 2 }", "4 to 27"),
+            ("[uplink]", "[[persons]]\nname = \"li\"\npin = \"1234\"\n[uplink]", "platen-station pin"),
             ("operator = \"li-na\"", "", "missing field `operator`"),
         ] {
             let error = format!("{:#}", load(&GOOD.replace(from, to)).unwrap_err());

@@ -1,8 +1,11 @@
 //! The operator's page: a web server on this machine only. It shows the agent's view and passes wishes on.
 
+mod overriding;
+
 use crate::{
     agent::{Command, No, Wish},
     batch::BatchName,
+    persons::Persons,
     view::{Preview, View},
 };
 use axum::{
@@ -19,7 +22,11 @@ use axum::{
 use rust_embed::RustEmbed;
 use serde::Deserialize;
 use serde_json::json;
-use std::{convert::Infallible, path::PathBuf};
+use std::{
+    convert::Infallible,
+    path::PathBuf,
+    sync::{Arc, Mutex},
+};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_stream::{Stream, StreamExt, wrappers::WatchStream};
 
@@ -34,6 +41,7 @@ pub(crate) struct Console {
     pub(crate) view: watch::Receiver<Option<View>>,
     pub(crate) preview: watch::Receiver<Preview>,
     pub(crate) plans: PathBuf,
+    pub(crate) persons: Arc<Mutex<Persons>>,
 }
 
 pub(crate) fn router(console: Console) -> Router {
@@ -42,6 +50,8 @@ pub(crate) fn router(console: Console) -> Router {
         .route("/api/cancel", post(cancel))
         .route("/api/open", post(open))
         .route("/api/close", post(close))
+        .route("/api/override", post(overriding::begin))
+        .route("/api/override/end", post(overriding::end))
         .layer(axum::middleware::from_fn(own_page_only));
     Router::new()
         .route("/events", get(events))
@@ -120,22 +130,31 @@ struct OpenRequest {
 }
 
 async fn open(State(console): State<Console>, headers: HeaderMap, body: String) -> Response {
-    let bad = |why: String| (StatusCode::BAD_REQUEST, Json(json!({ "error": why }))).into_response();
-    if headers.get(header::CONTENT_TYPE).is_none_or(|t| !t.as_bytes().starts_with(b"application/json")) {
-        return bad("Content-Type must be application/json".into());
-    }
-    let batch: BatchName = match serde_json::from_str::<OpenRequest>(&body) {
-        Ok(request) => match request.batch.parse() {
-            Ok(batch) => batch,
-            Err(why) => return bad(why),
-        },
-        Err(e) => return bad(format!("{e}; wanted: {{\"batch\": \"LARGE/SMALL\"}}")),
+    let request: OpenRequest = match asked(&headers, &body, "{\"batch\": \"LARGE/SMALL\"}") {
+        Ok(request) => request,
+        Err(why) => return bad(why),
+    };
+    let batch: BatchName = match request.batch.parse() {
+        Ok(batch) => batch,
+        Err(why) => return bad(why),
     };
     let plan = crate::agent::load_plans(&console.plans).into_iter().find(|plan| plan.batch == batch);
     match plan {
         Some(plan) => wish(&console, Wish::Open(plan)).await,
         None => bad(format!("there is no plan {batch}.csv below {}", console.plans.display())),
     }
+}
+
+fn bad(why: String) -> Response {
+    (StatusCode::BAD_REQUEST, Json(json!({ "error": why }))).into_response()
+}
+
+/// Reads a request's body.
+fn asked<T: serde::de::DeserializeOwned>(headers: &HeaderMap, body: &str, wanted: &str) -> Result<T, String> {
+    if headers.get(header::CONTENT_TYPE).is_none_or(|t| !t.as_bytes().starts_with(b"application/json")) {
+        return Err("Content-Type must be application/json".into());
+    }
+    serde_json::from_str(body).map_err(|e| format!("{e}; wanted: {wanted}"))
 }
 
 async fn wish(console: &Console, wish: Wish) -> Response {

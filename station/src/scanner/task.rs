@@ -4,10 +4,15 @@
 use super::{
     Fault, ScanSettings, Taken,
     process::{OPEN_LIMIT, RawPage, Slots, Worker, take_page},
-    wire::{Reply, Request},
+    wire::{Reply, Request, ScannerSensors},
 };
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::sleep};
+
+/// Between pages the scanner's own sensors are looked at this often: a button on the scanner should feel like one.
+const SENSE_EVERY: Duration = Duration::from_millis(150);
+/// A device answers for its sensors within this.
+const SENSES: Duration = Duration::from_secs(3);
 
 /// Pages that may wait between scanner and disk; when all are taken the scanner pauses. At 600 dpi a page of A4 in colour
 /// is 104 MB, and a small computer has no room for more.
@@ -40,6 +45,8 @@ pub(crate) enum Event {
         attempt: u32,
         fault: Fault,
     },
+    /// What the scanner's own sensors say, between pages, if it has any.
+    Sensors(ScannerSensors),
 }
 
 #[derive(Debug, Clone)]
@@ -56,8 +63,17 @@ pub(crate) async fn run(
     mut commands: mpsc::Receiver<Command>,
     events: mpsc::Sender<Event>,
 ) -> std::io::Result<()> {
-    let mut task = Task { slots: Slots::new(slots(&config.settings))?, config, worker: None, events };
-    while let Some(command) = commands.recv().await {
+    let mut task = Task { slots: Slots::new(slots(&config.settings))?, config, worker: None, events, senses: true };
+    loop {
+        let command = tokio::select! {
+            biased;
+            command = commands.recv() => command,
+            () = sleep(SENSE_EVERY), if task.worker.is_some() && task.senses => {
+                task.sense().await;
+                continue;
+            }
+        };
+        let Some(command) = command else { break };
         match command {
             // Nothing is under way.
             Command::Cancel => {}
@@ -83,9 +99,28 @@ struct Task {
     slots: Slots,
     worker: Option<Worker>,
     events: mpsc::Sender<Event>,
+    /// The scanner may have sensors of its own.
+    senses: bool,
 }
 
 impl Task {
+    /// Asks the scanner's sensors. A device without any is not asked again.
+    async fn sense(&mut self) {
+        let Some(mut worker) = self.worker.take() else { return };
+        match worker.ask(&Request::Sensors, SENSES, "telling its sensors").await {
+            Ok(Reply::Sensors(sensors)) => {
+                self.worker = Some(worker);
+                self.senses = sensors != ScannerSensors::default();
+                if self.senses {
+                    // A full channel gets the next news.
+                    let _ = self.events.try_send(Event::Sensors(sensors));
+                }
+            }
+            // The next page begins with a new process and tells what is wrong.
+            Ok(_) | Err(_) => worker.kill().await,
+        }
+    }
+
     async fn scan(&mut self, attempt: u32, commands: &mut mpsc::Receiver<Command>) -> Result<RawPage, Fault> {
         let mut worker = match self.worker.take() {
             Some(worker) => worker,

@@ -249,6 +249,7 @@ impl Live {
         let text = match (power["state"].as_str(), power["stale"].as_bool()) {
             (Some("on_battery"), Some(false)) => "the mains has failed, the UPS is on battery",
             (Some("low_battery"), Some(false)) => "the UPS battery is low",
+            (Some("forced_shutdown"), Some(false)) => "the UPS shuts everything down",
             (Some("stale"), Some(false)) => "the UPS server has lost the UPS",
             (Some("unreachable"), Some(false)) => "the UPS server does not answer",
             _ => return Ok(power),

@@ -210,7 +210,8 @@ fn store_reading(tx: &Transaction<'_>, station: &str, reading: &Reading, now_ms:
             tx.prepare_cached("INSERT INTO room VALUES (?1, ?2, ?3, ?4)")?
                 .execute(params![station, now_ms, celsius, humidity])?;
         }
-        Reading::Power { state, charge, runtime_s } => {
+        // A worn battery is a fault of the station, told as an event.
+        Reading::Power { state, charge, runtime_s, replace_battery: _ } => {
             let state = serde_json::to_value(state).unwrap_or_default();
             tx.prepare_cached("INSERT INTO power VALUES (?1, ?2, ?3, ?4, ?5)")?.execute(params![
                 station,

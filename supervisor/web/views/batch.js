@@ -8,7 +8,7 @@ import { badge, classes } from './parts.js';
 
 const WIDTH = 1000;
 const GAP = 4;
-const GUARDED = new Set(['certified', 'feeder']);
+const GUARDED = new Set(['certified', 'watched_by_station', 'feeder']);
 
 /** Volumes that are not whole although a later one was begun: a missed page is the worst error of the trade. */
 export function shortVolumes(batch) {

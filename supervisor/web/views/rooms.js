@@ -7,7 +7,7 @@ import { ageOf, isOld, powerOld, valueState } from '../truth.js';
 import { badge, classes, empty, oldBadge } from './parts.js';
 
 const BADGE = { ok: 'ok', high: 'bad', low: 'bad', old: 'old', none: 'plain' };
-const POWER_BADGE = { online: 'ok', on_battery: 'warn', low_battery: 'bad', stale: 'old', unreachable: 'bad' };
+const POWER_BADGE = { online: 'ok', on_battery: 'warn', low_battery: 'bad', forced_shutdown: 'bad', stale: 'old', unreachable: 'bad' };
 
 export function rooms(ctx) {
   const list = [...ctx.snapshot.rooms].sort(byName);
@@ -24,7 +24,7 @@ function card(ctx, room) {
   const celsius = valueState(ctx, room, room.celsius, room.celsius_state);
   const humidity = valueState(ctx, room, room.humidity, room.humidity_state);
   const out = [celsius, humidity].some((s) => s === 'high' || s === 'low');
-  const grave = out || room.power?.state === 'low_battery';
+  const grave = out || ['low_battery', 'forced_shutdown'].includes(room.power?.state);
   const warn = !grave && ['on_battery', 'stale', 'unreachable'].includes(room.power?.state);
   return h('article', {
     key: room.station, class: classes('card room', { old: old || ctx.lost, grave, fault: warn, silent: age === null }), 'data-testid': 'room-card',

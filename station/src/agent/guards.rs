@@ -1,0 +1,164 @@
+//! What stands against a start, what somebody must look at, and who answers for a broken sensor.
+
+use super::{Agent, No};
+use crate::{
+    batch::machine::{Guard, Input},
+    sensors::overrides::{Asked, Sensor},
+    view::OverrideView,
+    words::Trouble,
+};
+use platen_protocol::{
+    board::{Sound, ToBoard},
+    uplink::{Event, Severity},
+};
+use std::time::{Duration, Instant};
+
+/// Two sources that tell different things of the lid for so long are no moving lid.
+const DISAGREE: Duration = Duration::from_secs(3);
+
+impl Agent {
+    /// Everything that stands against a start now.
+    pub(super) fn holds(&self) -> Vec<Trouble> {
+        let mut holds = match self.config.guard {
+            Guard::Board => {
+                let said = self.interlock.holds(Instant::now());
+                // Of a lid that is open or unknown it need not be said that it does not move.
+                let stuck = if said.is_empty() { self.plausible.holds() } else { Vec::new() };
+                self.overrides.lift([said, self.scanner_lid(), stuck].concat())
+            }
+            Guard::Scanner | Guard::None => Vec::new(),
+        };
+        holds.extend(self.power_holds());
+        holds
+    }
+
+    /// The scanner's own cover sensor: whoever says open wins, and if both tell different things for long, one is broken.
+    fn scanner_lid(&self) -> Vec<Trouble> {
+        let disagree = self.lids_differ_since.is_some_and(|since| since.elapsed() > DISAGREE);
+        match self.cover_open {
+            Some(open) if disagree => {
+                let (en, zh) = if open {
+                    (
+                        "the scanner says that its lid is open, the board that it is closed",
+                        "扫描仪显示开盖，传感器板显示合盖",
+                    )
+                } else {
+                    (
+                        "the board says that the lid is open, the scanner that it is closed",
+                        "传感器板显示开盖，扫描仪显示合盖",
+                    )
+                };
+                let action = (
+                    "open and close the lid; if this stays, one of both sensors is broken",
+                    "请重新开合盖板；如仍提示，其中一个传感器有故障",
+                );
+                vec![Trouble::new("lid-disagrees", (en, zh), action).alarm()]
+            }
+            Some(true) => {
+                let text = ("the scanner says that its lid is open", "扫描仪显示盖板未合上");
+                vec![Trouble::new("lid-open", text, ("close the lid", "请合上盖板"))]
+            }
+            Some(false) | None => Vec::new(),
+        }
+    }
+
+    fn power_holds(&self) -> Option<Trouble> {
+        if self.battery_low {
+            let trouble = Trouble::new(
+                "battery-low",
+                ("the UPS's battery is nearly empty; the batch was closed", "UPS 电池即将耗尽，批次已关闭"),
+                ("wait until the mains is back, then open the batch again", "请等待市电恢复后重新打开批次"),
+            );
+            return Some(trouble);
+        }
+        self.mains_failed.then(|| {
+            Trouble::new(
+                "on-battery",
+                ("the mains has failed, the UPS is on battery", "市电中断，UPS 正在用电池供电"),
+                ("wait until the mains is back", "请等待市电恢复"),
+            )
+        })
+    }
+
+    /// What somebody must look at, whether or not the desk can go on.
+    pub(super) fn faults(&self) -> Vec<Trouble> {
+        let alarms = self.machine.holds().iter().filter(|hold| hold.severity == Severity::Alarm).cloned();
+        let guard = if self.config.guard == Guard::Board { self.plausible.faults() } else { Vec::new() };
+        alarms.chain(guard).chain(self.overrides.faults()).chain(self.power_faults()).collect()
+    }
+
+    /// A UPS that is lost or on battery the supervisor sees in the readings.
+    fn power_faults(&self) -> Option<Trouble> {
+        let worn = self.power.is_some_and(|(power, _)| power.replace_battery);
+        worn.then(|| {
+            Trouble::new(
+                "ups-battery-worn",
+                ("the UPS asks for a new battery", "UPS 电池需更换"),
+                ("have the battery replaced", "请更换 UPS 电池"),
+            )
+            .alarm()
+        })
+    }
+
+    /// Writes down which faults have come and which have gone.
+    pub(super) fn compare_faults(&mut self) {
+        let now = self.faults();
+        let of_desk = self.machine.picture().fault.map(|fault| fault.name);
+        let before = std::mem::replace(&mut self.standing, now.clone());
+        let has = |list: &[Trouble], name| list.iter().any(|fault| fault.name == name);
+        for gone in before.iter().filter(|fault| !has(&now, fault.name) && of_desk != Some(fault.name)) {
+            self.write_down(&Event::FaultCleared { fault: gone.name.into() });
+        }
+        for fault in now.iter().filter(|fault| !has(&before, fault.name) && of_desk != Some(fault.name)) {
+            self.raise(fault);
+            self.send_board(ToBoard::Sound(Sound::Attention));
+        }
+    }
+
+    pub(super) fn raise(&mut self, why: &Trouble) {
+        self.write_down(&Event::FaultRaised {
+            fault: why.name.into(),
+            text: why.text.en.clone(),
+            action: why.action.en.clone(),
+            severity: why.severity,
+        });
+    }
+
+    /// On a nearly empty battery the pass is void, what was scanned is kept, and the batch is closed: it can be opened again.
+    pub(super) fn wind_down(&mut self) {
+        if !self.battery_low {
+            return;
+        }
+        let now = Instant::now();
+        // Refused if there is no pass, or no batch.
+        let _ = self.machine.handle(now, Input::Cancel);
+        let picture = self.machine.picture();
+        if picture.plan.is_some() && picture.saving == 0 {
+            // Refused while a pass ends; then it is tried again with what comes next.
+            let _ = self.machine.handle(now, Input::Close);
+        }
+    }
+
+    pub(super) fn override_sensor(&mut self, asked: Asked) -> Result<(), No> {
+        if self.config.guard != Guard::Board {
+            return Err(No::Because("this station has no lid and corner sensors to override".into()));
+        }
+        self.overrides.begin(Instant::now(), asked).map_err(No::Because)
+    }
+
+    pub(super) fn end_override(&mut self, sensor: Sensor) -> Result<(), No> {
+        let ended = self.overrides.end(sensor);
+        ended.then_some(()).ok_or_else(|| No::Because("this sensor is not overridden".into()))
+    }
+
+    pub(super) fn override_views(&self) -> Vec<OverrideView> {
+        let view = |o: &crate::sensors::overrides::Override| OverrideView {
+            sensor: o.asked.sensor,
+            by: o.asked.by.clone(),
+            reason: o.asked.reason.clone(),
+            left_s: o.until.saturating_duration_since(Instant::now()).as_secs(),
+            pages: o.pages,
+        };
+        self.overrides.active().iter().map(view).collect()
+    }
+}
