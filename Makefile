@@ -9,7 +9,7 @@ BUILD_PACKAGES := gcc libc6-dev cmake make nasm
 RUN_PACKAGES := libsane1
 RIG_PACKAGES := sane-utils nut-server mosquitto-clients
 PEER_PACKAGES := libleptonica-dev imagemagick valgrind
-TEST_PACKAGES := $(RIG_PACKAGES) chromium chromium-driver python3 python3-paho-mqtt libimage-exiftool-perl libtiff-tools curl
+TEST_PACKAGES := $(RIG_PACKAGES) chromium chromium-driver python3 python3-paho-mqtt libimage-exiftool-perl libtiff-tools curl openssl libnss3-tools
 
 # Installs what is missing, and asks for nothing when nothing is.
 define install

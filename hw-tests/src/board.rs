@@ -8,6 +8,7 @@ use rustix::{
     pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt},
 };
 use std::{
+    collections::VecDeque,
     fs::File,
     io::{Read, Write},
     os::fd::OwnedFd,
@@ -44,10 +45,29 @@ struct Controls {
     plugged: bool,
     /// The link version in its greeting.
     version: u16,
+    line: Quality,
+    /// Whether the lid is closed, for each millisecond to come.
+    script: VecDeque<bool>,
+    /// Milliseconds that are to pass at once.
+    hurry_ms: u32,
     /// Bytes to put on the line as they are.
     noise: Vec<u8>,
     reset: bool,
     stop: bool,
+}
+
+/// How the line carries what the board says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Quality {
+    /// Every byte, at once.
+    Good,
+    /// One byte a millisecond, a twelfth of the line's speed.
+    Slow,
+    /// Of so many bytes one is lost.
+    Loses {
+        /// How many.
+        one_of: u32,
+    },
 }
 
 struct Hands<'a> {
@@ -92,6 +112,9 @@ impl EmulatedBoard {
             tones: 0,
             plugged: true,
             version: VERSION,
+            line: Quality::Good,
+            script: VecDeque::new(),
+            hurry_ms: 0,
             noise: Vec::new(),
             reset: false,
             stop: false,
@@ -142,6 +165,26 @@ impl EmulatedBoard {
         controls.release = Some(Instant::now() + Duration::from_millis(60));
     }
 
+    /// Lets the lid's poles bounce for so long, and then be closed.
+    pub fn bounce(&self, time: Duration) {
+        self.script((0..time.as_millis() as u32).map(|ms| ms % 3 != 0).chain([true]));
+    }
+
+    /// Opens the lid for so long.
+    pub fn open_for(&self, time: Duration) {
+        self.script((0..time.as_millis()).map(|_| false).chain([true]));
+    }
+
+    /// Whether the lid is closed in each of the next milliseconds.
+    fn script(&self, closed: impl IntoIterator<Item = bool>) {
+        lock(&self.controls).script.extend(closed);
+    }
+
+    /// Lets the board's own time run ahead: readings of the room are due sooner.
+    pub fn hurry(&self, by: Duration) {
+        lock(&self.controls).hurry_ms += by.as_millis() as u32;
+    }
+
     /// Changes the room, in thousandths of a degree and of a percent, or breaks its sensor.
     pub fn climate(&self, climate: Measured) {
         lock(&self.controls).climate = climate;
@@ -155,6 +198,11 @@ impl EmulatedBoard {
     /// Puts bytes on the line.
     pub fn noise(&self, bytes: &[u8]) {
         lock(&self.controls).noise.extend_from_slice(bytes);
+    }
+
+    /// Makes the line worse, or good again.
+    pub fn line(&self, quality: Quality) {
+        lock(&self.controls).line = quality;
     }
 
     /// Lets the watchdog bite: the board starts anew and forgets its latch.
@@ -236,9 +284,12 @@ fn run((mut line, _far): (File, OwnedFd), controls: &Mutex<Controls>) {
     let mut core = Core::new(identity(Reset::PowerOn), at_ms, lock(controls).raw);
     let mut hands = Hands { controls, measure: false, calibration: None, armed: None };
     let mut bytes = [0; 256];
+    let mut out = Outgoing::default();
+    let mut hurried = 0u32;
     loop {
-        let (raw, noise, climate, version) = {
+        let (raw, noise, climate, version, quality) = {
             let mut c = lock(controls);
+            hurried += std::mem::take(&mut c.hurry_ms);
             if c.stop || !c.plugged {
                 return;
             }
@@ -250,12 +301,21 @@ fn run((mut line, _far): (File, OwnedFd), controls: &Mutex<Controls>) {
                 let (was_armed, calibration) = (hands.armed.take(), hands.calibration);
                 core = Core::new(Identity { was_armed, calibration, ..identity(Reset::Watchdog) }, at_ms, c.raw);
             }
-            (c.raw, std::mem::take(&mut c.noise), c.climate, c.version)
+            (c.raw, std::mem::take(&mut c.noise), c.climate, c.version, c.line)
         };
         // A busy machine makes this loop late; the board's own clock is never late.
-        while began.elapsed().as_millis() > u128::from(at_ms) {
+        while began.elapsed().as_millis() + u128::from(hurried) > u128::from(at_ms) {
             at_ms += 1;
+            let closed = lock(controls).script.pop_front();
+            let raw = closed.map_or(raw, |closed| Raw { lid_made: closed, lid_rest: !closed, ..raw });
             core.sample(at_ms, raw, &mut hands);
+            // Of a hurried room every reading counts.
+            if std::mem::take(&mut hands.measure) {
+                core.climate(climate, 0);
+            }
+            while let Some(packet) = core.poll_packet() {
+                out.waiting.extend(as_version(packet, version));
+            }
         }
         if let Ok(n) = line.read(&mut bytes) {
             bytes[..n].iter().for_each(|&byte| core.receive(at_ms, byte, &mut hands));
@@ -263,12 +323,37 @@ fn run((mut line, _far): (File, OwnedFd), controls: &Mutex<Controls>) {
         if std::mem::take(&mut hands.measure) {
             core.climate(climate, 0);
         }
-        let _ = line.write_all(&noise);
+        out.waiting.extend(&noise);
         while let Some(packet) = core.poll_packet() {
-            // A line that nobody reads is full some day; what is lost shows as a gap in `seq`.
-            let _ = line.write_all(&as_version(packet, version));
+            out.waiting.extend(as_version(packet, version));
         }
+        // A line that nobody reads is full some day; what is lost shows as a gap in `seq`.
+        let _ = line.write_all(&out.due(at_ms, quality));
         std::thread::sleep(Duration::from_micros(500));
+    }
+}
+
+/// Bytes on their way to the station.
+#[derive(Debug, Default)]
+struct Outgoing {
+    waiting: VecDeque<u8>,
+    sent_ms: u32,
+    count: u32,
+}
+
+impl Outgoing {
+    /// What has left the board by now.
+    fn due(&mut self, at_ms: u32, quality: Quality) -> Vec<u8> {
+        let passed = at_ms - std::mem::replace(&mut self.sent_ms, at_ms);
+        let many = match quality {
+            Quality::Slow => self.waiting.len().min(passed as usize),
+            Quality::Good | Quality::Loses { .. } => self.waiting.len(),
+        };
+        let mut kept = |_: &u8| {
+            self.count = self.count.wrapping_add(1);
+            !matches!(quality, Quality::Loses { one_of } if self.count.is_multiple_of(one_of))
+        };
+        self.waiting.drain(..many).filter(|byte| kept(byte)).collect()
     }
 }
 

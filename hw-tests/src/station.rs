@@ -27,6 +27,10 @@ pub struct Setup {
     pub board: Option<PathBuf>,
     /// `NAME@HOST:PORT` of a UPS.
     pub ups: Option<String>,
+    /// More lines of `[sensors]`.
+    pub sensors: String,
+    /// More sections.
+    pub sections: String,
     /// Broker of the supervisor.
     pub broker: Option<String>,
     /// Wanted port of the operator's page.
@@ -45,6 +49,8 @@ impl Setup {
             dpi: 200,
             board: None,
             ups: None,
+            sensors: String::new(),
+            sections: String::new(),
             broker: None,
             console: 0,
             stall_seconds: 10,
@@ -79,7 +85,7 @@ impl Station {
         let config = format!(
             "[station]\nsite = \"{SITE}\"\nname = \"{}\"\noperator = \"li-na\"\nout = \"{}\"\nstate = \"{}\"\nplans = \"{}\"\n\
              [scanner]\ndevice = \"{DEVICE}\"\nsource = \"{}\"\nmode = \"colour\"\ndpi = {}\narea = \"a4\"\nstall_seconds = {}\n\
-             [sensors]\n{}{}[uplink]\n{}[console]\nlisten = \"{listen}\"\n",
+             [sensors]\n{}{}{}[uplink]\n{}[console]\nlisten = \"{listen}\"\n{}",
             setup.name,
             out.display(),
             folder.join("state").display(),
@@ -89,7 +95,9 @@ impl Station {
             setup.stall_seconds,
             line("board", &board),
             line("ups", &setup.ups),
+            setup.sensors,
             line("broker", &setup.broker),
+            setup.sections,
         );
         fs::write(folder.join("station.toml"), config)?;
         let process = Self::spawn(folder, scanner)?;
@@ -179,11 +187,41 @@ impl Station {
     pub fn journal(&self, batch: &str) -> anyhow::Result<Vec<(String, String)>> {
         journal(&self.folder.join("state/journal.db"), batch)
     }
+    /// The names of all faults as the journal has them, in order; each is there once for being raised and once for being
+    /// cleared.
+    pub fn faults(&self) -> anyhow::Result<Vec<String>> {
+        let events = self.query("SELECT body FROM event ORDER BY rowid", [])?;
+        let name = |event: &String| {
+            let event: Value = serde_json::from_str(event).ok()?;
+            Some(event["data"]["fault"].as_str().filter(|_| event["type"] != "platen.page.voided")?.to_owned())
+        };
+        Ok(events.iter().filter_map(name).collect())
+    }
+
+    /// What was recorded with each kept page of a batch, in order.
+    pub fn records(&self, batch: &str) -> anyhow::Result<Vec<Value>> {
+        let text = self.query(
+            "SELECT record FROM page JOIN batch ON batch.id = page.batch WHERE name = ?1 ORDER BY volume, number",
+            [batch],
+        )?;
+        text.iter().map(|record| Ok(serde_json::from_str(record)?)).collect()
+    }
+
+    fn query(&self, sql: &str, parameters: impl rusqlite::Params) -> anyhow::Result<Vec<String>> {
+        let db = open_journal(&self.folder.join("state/journal.db"))?;
+        let mut query = db.prepare(sql)?;
+        let rows = query.query_map(parameters, |row| row.get(0))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+}
+
+fn open_journal(file: &Path) -> anyhow::Result<rusqlite::Connection> {
+    Ok(rusqlite::Connection::open_with_flags(file, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY)?)
 }
 
 /// (file, sha256) of the kept pages of a batch as a journal has them, in order.
 pub fn journal(file: &Path, batch: &str) -> anyhow::Result<Vec<(String, String)>> {
-    let db = rusqlite::Connection::open_with_flags(file, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    let db = open_journal(file)?;
     let mut query = db.prepare(
         "SELECT file, sha256 FROM page JOIN batch ON batch.id = page.batch WHERE name = ?1 ORDER BY volume, number",
     )?;

@@ -18,8 +18,17 @@ pub struct Ups {
     /// `NAME@HOST:PORT`.
     pub address: String,
     device: PathBuf,
-    _driver: Process,
-    _server: Process,
+    driver: Process,
+    server: Process,
+}
+
+/// What the server wants to see of who asks it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Guarded {
+    /// A user that may log in.
+    pub user: &'static str,
+    /// The user's password.
+    pub password: &'static str,
 }
 
 impl Ups {
@@ -31,6 +40,15 @@ impl Ups {
 
     /// Starts driver and server in `folder`.
     pub fn start(folder: &Path) -> anyhow::Result<Self> {
+        Self::start_with(folder, None)
+    }
+
+    /// The same, with TLS and a login. The certificate of who signed the server's lies in `folder` as `ca.pem`.
+    pub fn start_guarded(folder: &Path, guarded: &Guarded) -> anyhow::Result<Self> {
+        Self::start_with(folder, Some(guarded))
+    }
+
+    fn start_with(folder: &Path, guarded: Option<&Guarded>) -> anyhow::Result<Self> {
         let folder = &std::path::absolute(folder)?;
         fs::create_dir_all(folder)?;
         // The driver gives up root's rights; the folder is the test's own.
@@ -43,8 +61,17 @@ impl Ups {
             folder.join("ups.conf"),
             format!("pollinterval = 1\n[{NAME}]\ndriver = dummy-ups\nport = {}\nmode = dummy-loop\n", device.display()),
         )?;
-        fs::write(folder.join("upsd.conf"), format!("LISTEN 127.0.0.1 {port}\nMAXAGE 15\n"))?;
-        fs::write(folder.join("upsd.users"), "")?;
+        let (tls, users) = match guarded {
+            None => (String::new(), String::new()),
+            Some(Guarded { user, password }) => {
+                certify(folder)?;
+                let database = folder.join("nss");
+                let tls = format!("CERTPATH {}\nCERTIDENT rig {PASSWORD}\n", database.display());
+                (tls, format!("[{user}]\npassword = {password}\nupsmon secondary\n"))
+            }
+        };
+        fs::write(folder.join("upsd.conf"), format!("LISTEN 127.0.0.1 {port}\nMAXAGE 15\n{tls}"))?;
+        fs::write(folder.join("upsd.users"), users)?;
         let run = |program: &str| {
             let mut command = Command::new(format!("/lib/nut/{program}"));
             command.env("NUT_CONFPATH", folder).env("NUT_STATEPATH", folder).env("NUT_ALTPIDPATH", folder);
@@ -58,7 +85,17 @@ impl Ups {
         let server = Process::start(run("upsd").arg("-F").args(user.iter().filter(|_| root)), &log)?;
         wait("upsd to listen", || Ok(std::net::TcpStream::connect(("127.0.0.1", port)).ok()))
             .with_context(|| fs::read_to_string(&log).unwrap_or_default())?;
-        Ok(Self { address: format!("{NAME}@127.0.0.1:{port}"), device, _driver: driver, _server: server })
+        Ok(Self { address: format!("{NAME}@localhost:{port}"), device, driver, server })
+    }
+
+    /// The driver loses the UPS.
+    pub fn lose_driver(&mut self) {
+        self.driver.kill();
+    }
+
+    /// The server vanishes.
+    pub fn vanish(&mut self) {
+        self.server.kill();
     }
 
     /// Sets the status words (`OL`, `OB`, `OB LB`…) and the charge.
@@ -75,4 +112,45 @@ fn write_device(device: &Path, status: &str, charge: f64) -> anyhow::Result<()> 
     fs::write(&part, text)?;
     fs::rename(part, device)?;
     Ok(())
+}
+
+/// Of the server's keys.
+const PASSWORD: &str = "rig-keys";
+
+/// Makes an authority and a certificate for localhost, in the form that Debian's upsd wants (NSS).
+fn certify(folder: &Path) -> anyhow::Result<()> {
+    let database = folder.join("nss");
+    fs::create_dir_all(&database)?;
+    fs::write(folder.join("password"), PASSWORD)?;
+    fs::write(folder.join("noise"), [7u8; 64])?;
+    let run = |command: &mut Command| -> anyhow::Result<()> {
+        let out = command.current_dir(folder).output().with_context(|| format!("{:?}", command.get_program()))?;
+        anyhow::ensure!(out.status.success(), "{command:?}: {}", String::from_utf8_lossy(&out.stderr));
+        Ok(())
+    };
+    let openssl = |arguments: &str| run(Command::new("openssl").args(arguments.split(' ')));
+    openssl("req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -days 2 -subj /CN=rig-authority")?;
+    openssl("req -newkey rsa:2048 -nodes -keyout server.key -out server.csr -subj /CN=localhost")?;
+    fs::write(folder.join("names"), "subjectAltName=DNS:localhost\nextendedKeyUsage=serverAuth\n")?;
+    openssl(
+        "x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -out server.pem -days 2 -extfile names",
+    )?;
+    openssl(
+        "pkcs12 -export -in server.pem -inkey server.key -certfile ca.pem -name rig -passout pass:rig -out server.p12",
+    )?;
+    run(Command::new("certutil").args(["-N", "-d", "nss", "-f", "password"]))?;
+    run(Command::new("pk12util").args(["-i", "server.p12", "-d", "nss", "-k", "password", "-W", "rig"]))?;
+    run(Command::new("certutil").args([
+        "-A",
+        "-d",
+        "nss",
+        "-n",
+        "authority",
+        "-t",
+        "CT,,",
+        "-i",
+        "ca.pem",
+        "-f",
+        "password",
+    ]))
 }

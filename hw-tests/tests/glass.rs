@@ -3,61 +3,15 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout)] // a story that cannot go on has failed
 
 use hw_tests::{
-    board::EmulatedBoard,
+    flatbed::{BATCH, FlatbedDesk, VOLUME},
     pages,
     scanner::VirtualScanner,
-    station::{Operator, Setup, Station},
 };
 use serde_json::json;
-use tempfile::TempDir;
 use virtual_scanner::desk::Settings;
 
-const BATCH: &str = "1/1-6-2";
-const VOLUME: &str = "1997-民-0014-0025";
-
-struct Desk {
-    _folder: TempDir,
-    scanner: VirtualScanner,
-    board: EmulatedBoard,
-    station: Station,
-}
-
-/// A desk with an open batch of `pages` numbered pages, scanned at `ppm` pages a minute.
-fn desk(pages: u32, ppm: f64) -> Desk {
-    let folder = tempfile::tempdir().unwrap();
-    pages::write_numbered(&folder.path().join("pages"), pages).unwrap();
-    let settings = Settings { ppm, dpi: 200, ..Settings::new(&folder.path().join("pages"), pages) };
-    let scanner = VirtualScanner::create(folder.path(), settings).unwrap();
-    let board = EmulatedBoard::plug_in(&folder.path().join("board")).unwrap();
-    let setup = Setup { board: Some(board.path().into()), ..Setup::flatbed("desk-1") };
-    let station = Station::start(folder.path(), &scanner, &setup).unwrap();
-    station.plan(BATCH, &[(VOLUME, "婚姻登记", pages)]).unwrap();
-    station.open(BATCH).unwrap();
-    Desk { _folder: folder, scanner, board, station }
-}
-
-impl Desk {
-    fn operator(&self) -> Operator<'_> {
-        Operator { station: &self.station, board: &self.board, desk: &self.scanner.desk }
-    }
-
-    /// The numbers that the kept images carry, in the order of their names.
-    fn numbers(&self) -> Vec<u32> {
-        let files = self.station.journal(BATCH).unwrap();
-        files.iter().map(|(file, _)| pages::number_of(&self.station.out.join(file)).unwrap()).collect()
-    }
-
-    fn hold_after(&self, change: impl Fn(), name: &str) {
-        change();
-        self.station.wait(name, |v| v["holds"][0]["name"] == name).unwrap();
-        let (status, answer) = self.station.ask("start", &json!({})).unwrap();
-        assert_eq!((status, &answer["refused"][0]["name"]), (409, &json!(name)), "{answer}");
-        let words = &answer["refused"][0];
-        for text in [&words["text"]["en"], &words["text"]["zh"], &words["action"]["en"], &words["action"]["zh"]] {
-            assert!(text.as_str().is_some_and(|t| t.len() > 3), "{answer}");
-        }
-        assert_eq!(self.station.view().unwrap()["desk"], "waiting");
-    }
+fn desk(pages: u32, ppm: f64) -> FlatbedDesk {
+    FlatbedDesk::new(pages, ppm).unwrap()
 }
 
 #[test]
@@ -68,7 +22,7 @@ fn a_whole_batch_is_scanned_by_button_and_every_page_is_certified() {
         desk.operator().press_and_wait().unwrap();
     }
     let view = desk.station.wait("completion", |v| v["desk"] == "complete").unwrap();
-    assert_eq!(desk.numbers(), [1, 2, 3]);
+    assert_eq!(desk.numbers().unwrap(), [1, 2, 3]);
     assert_eq!(view["last_page"]["interlock"], "certified");
     let folder = desk.station.out.join(BATCH);
     assert!(folder.join("tracking-sheet.xlsx").is_file());
@@ -90,22 +44,22 @@ fn a_lid_opened_during_the_pass_voids_the_page_which_keeps_its_number() {
         operator.lay(n).unwrap();
         operator.press_and_wait().unwrap();
     }
-    assert_eq!(desk.numbers(), [1, 2]);
+    assert_eq!(desk.numbers().unwrap(), [1, 2]);
 }
 
 #[test]
 fn nothing_starts_while_the_lid_or_the_paper_is_not_where_it_belongs() {
     let desk = desk(1, 0.0);
     desk.station.wait("readiness", |v| v["holds"] == json!([])).unwrap();
-    desk.hold_after(|| desk.board.corner(false, true), "not-in-corner");
-    desk.hold_after(|| (desk.board.corner(true, true), desk.board.lid(false)).1, "lid-open");
-    desk.hold_after(|| desk.board.broken_wire(true), "lid-broken");
-    desk.hold_after(|| desk.board.plugged(false), "board-absent");
+    desk.hold_after(|| desk.board.corner(false, true), "not-in-corner").unwrap();
+    desk.hold_after(|| (desk.board.corner(true, true), desk.board.lid(false)).1, "lid-open").unwrap();
+    desk.hold_after(|| desk.board.broken_wire(true), "lid-broken").unwrap();
+    desk.hold_after(|| desk.board.plugged(false), "board-absent").unwrap();
     desk.board.broken_wire(false);
     desk.board.plugged(true);
     desk.station.wait("the board's return", |v| v["holds"] == json!([])).unwrap();
     desk.operator().press_and_wait().unwrap();
-    assert_eq!(desk.numbers(), [1]);
+    assert_eq!(desk.numbers().unwrap(), [1]);
 }
 
 #[test]
@@ -120,7 +74,7 @@ fn a_board_unplugged_in_the_middle_of_a_page_fails_closed() {
     desk.board.plugged(true);
     desk.operator().lay(0).unwrap();
     desk.operator().press_and_wait().unwrap();
-    assert_eq!(desk.numbers(), [1]);
+    assert_eq!(desk.numbers().unwrap(), [1]);
 }
 
 #[test]
@@ -133,7 +87,7 @@ fn a_board_that_was_reset_in_the_middle_of_a_page_cannot_certify_it() {
     assert!(["no-certificate", "board-silent"].contains(&view["fault"]["name"].as_str().unwrap()), "{view}");
     desk.operator().lay(0).unwrap();
     desk.operator().press_and_wait().unwrap();
-    assert_eq!(desk.numbers(), [1]);
+    assert_eq!(desk.numbers().unwrap(), [1]);
 }
 
 #[test]
@@ -143,7 +97,7 @@ fn garbage_on_the_line_does_not_stop_the_desk() {
     desk.board.noise(&[7; 400]);
     desk.board.noise(&[0, 1, 2, 0, 255, 255, 0]);
     desk.operator().press_and_wait().unwrap();
-    assert_eq!(desk.numbers(), [1]);
+    assert_eq!(desk.numbers().unwrap(), [1]);
 }
 
 #[test]

@@ -5,6 +5,7 @@
 //! faults            the fault script, see Fault
 //! position          how many images were taken so far; an operator who puts sheets back writes a smaller number
 //! glass             number of the image that lies on the glass (from 0); without this file each start takes the next
+//! started           when the last page was started, in nanoseconds since 1970
 //! state/            one empty file for each flag that is set: cover-open jammed unplugged busy denied scan-button
 //! cache/            decoded pages
 //! ```
@@ -14,6 +15,7 @@ use std::{
     fs, io,
     path::{Path, PathBuf},
     str::FromStr,
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 /// `scanner.toml`.
@@ -237,6 +239,21 @@ impl Desk {
     /// If the folder cannot be written.
     pub fn set_position(&self, position: u32) -> io::Result<()> {
         fs::write(self.folder.join("position"), position.to_string())
+    }
+
+    /// Notes that a page was started now.
+    pub(crate) fn note_start(&self) {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
+        if let Err(e) = fs::write(self.folder.join("started"), now.to_string()) {
+            eprintln!("virtual scanner: {e}");
+        }
+    }
+
+    /// When the last page was started.
+    #[must_use]
+    pub fn started(&self) -> Option<SystemTime> {
+        let nanos: u64 = fs::read_to_string(self.folder.join("started")).ok()?.trim().parse().ok()?;
+        Some(UNIX_EPOCH + Duration::from_nanos(nanos))
     }
 
     /// The image on the glass, if a script laid one.

@@ -185,6 +185,7 @@ impl Scanner {
             return status::DEVICE_BUSY;
         }
         self.scan = None;
+        self.desk.note_start();
         if let Some(bad) = self.sense() {
             return bad;
         }

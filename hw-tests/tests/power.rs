@@ -1,0 +1,121 @@
+//! The mains fails: the page is finished, no other is begun; the battery runs low: everything is kept and the batch is
+//! closed; and each way in which a UPS can be lost has its own name.
+
+#![allow(clippy::unwrap_used)] // a story that cannot go on has failed
+
+use hw_tests::{
+    flatbed::{BATCH, FlatbedDesk},
+    terminal,
+    ups::{Guarded, Ups},
+};
+use serde_json::{Value, json};
+use std::path::Path;
+
+/// A desk on a UPS.
+fn desk(pages: u32, ppm: f64) -> (FlatbedDesk, Ups) {
+    let mut ups = None;
+    let desk = FlatbedDesk::with(pages, ppm, |setup, folder| {
+        let started = Ups::start(&folder.join("nut"))?;
+        setup.ups = Some(started.address.clone());
+        ups = Some(started);
+        Ok(())
+    });
+    (desk.unwrap(), ups.unwrap())
+}
+
+fn power(desk: &FlatbedDesk, state: &str) -> Value {
+    desk.station.wait(state, |v| v["power"]["state"] == state).unwrap()
+}
+
+#[test]
+fn on_battery_the_page_is_finished_and_the_next_is_refused_and_a_low_battery_closes_the_batch() {
+    let (desk, ups) = desk(3, 12.0);
+    power(&desk, "online");
+    let operator = desk.operator();
+    operator.lay(0).unwrap();
+    operator.press_and_see_the_light().unwrap();
+    ups.set("OB DISCHRG", 60.0).unwrap();
+    let view = power(&desk, "on_battery");
+    assert_eq!(view["desk"], "scanning", "the page under way is not given up: {view}");
+    desk.station.wait("the page", |v| v["batch"]["pages"] == 1).unwrap();
+    desk.hold_after(|| {}, "on-battery").unwrap();
+
+    // The mains is back for a moment, then the battery is empty in the middle of a page.
+    ups.set("OL CHRG", 55.0).unwrap();
+    power(&desk, "online");
+    operator.lay(1).unwrap();
+    operator.press_and_see_the_light().unwrap();
+    ups.set("OB LB", 4.0).unwrap();
+    let view = desk.station.wait("the batch to be closed", |v| v["desk"] == "no_batch").unwrap();
+    assert_eq!(view["holds"][0]["name"], "battery-low");
+    assert_eq!(desk.station.journal(BATCH).unwrap().len(), 1, "the page under way is void");
+
+    ups.set("OL CHRG", 20.0).unwrap();
+    power(&desk, "online");
+    desk.station.open(BATCH).unwrap();
+    for page in 1..3 {
+        operator.lay(page).unwrap();
+        operator.press_and_wait().unwrap();
+    }
+    assert_eq!(desk.numbers().unwrap(), [1, 2, 3]);
+}
+
+#[test]
+fn a_worn_battery_a_shutdown_a_lost_driver_and_a_vanished_server_are_told_apart() {
+    let (desk, mut ups) = desk(1, 0.0);
+    power(&desk, "online");
+    ups.set("OL RB", 80.0).unwrap();
+    desk.fault("ups-battery-worn", true).unwrap();
+    ups.set("OL", 80.0).unwrap();
+    desk.fault("ups-battery-worn", false).unwrap();
+    ups.set("FSD OB LB", 2.0).unwrap();
+    power(&desk, "forced_shutdown");
+    ups.set("OL", 80.0).unwrap();
+    power(&desk, "online");
+    ups.lose_driver();
+    power(&desk, "stale");
+    ups.vanish();
+    power(&desk, "unreachable");
+    assert_eq!(desk.station.view().unwrap()["holds"], json!([]), "silence is no bad news of the mains");
+}
+
+/// Lines of `[sensors]` that give these to the NUT server.
+fn shown_to_nut(folder: &Path, user: &str, password: &str) -> String {
+    let file = folder.join("ups-password");
+    std::fs::write(&file, format!("{password}\n")).unwrap();
+    format!(
+        "ups_user = \"{user}\"\nups_password_file = \"{}\"\nups_ca = \"{}\"\n",
+        file.display(),
+        folder.join("nut/ca.pem").display()
+    )
+}
+
+#[test]
+fn a_guarded_server_is_asked_under_tls_and_after_a_login_and_a_refusal_says_what_is_wrong() {
+    let guarded = Guarded { user: "platen", password: "a \"good\" word" };
+    let mut ups = None;
+    let desk = FlatbedDesk::with(1, 0.0, |setup, folder| {
+        let started = Ups::start_guarded(&folder.join("nut"), &guarded)?;
+        setup.ups = Some(started.address.clone());
+        setup.sensors = shown_to_nut(folder, guarded.user, guarded.password);
+        ups = Some(started);
+        Ok(())
+    })
+    .unwrap();
+    power(&desk, "online");
+
+    let config = desk.folder.path().join("station.toml");
+    let good = std::fs::read_to_string(&config).unwrap();
+    let doctor = |text: &str| {
+        std::fs::write(&config, text).unwrap();
+        let said = terminal::station(&desk.scanner, &["doctor", "--config", config.to_str().unwrap()]).unwrap();
+        said.out.lines().find(|line| line.starts_with("ups")).unwrap().to_owned()
+    };
+    assert!(doctor(&good).contains("good"), "{}", doctor(&good));
+    std::fs::write(desk.folder.path().join("ups-password"), "wrong").unwrap();
+    let refused = doctor(&good);
+    assert!(refused.contains("BAD") && refused.contains("refuses the user \"platen\""), "{refused}");
+    std::fs::write(desk.folder.path().join("nut/ca.pem"), "nothing").unwrap();
+    let unsigned = doctor(&good);
+    assert!(unsigned.contains("sensors.ups_ca"), "{unsigned}");
+}
