@@ -67,10 +67,11 @@ impl Ups {
                 certify(folder)?;
                 let database = folder.join("nss");
                 let tls = format!("CERTPATH {}\nCERTIDENT rig {PASSWORD}\n", database.display());
-                (tls, format!("[{user}]\npassword = {password}\nupsmon secondary\n"))
+                let quoted = password.replace('\\', "\\\\").replace('"', "\\\"");
+                (tls, format!("[{user}]\npassword = \"{quoted}\"\nupsmon secondary\n"))
             }
         };
-        fs::write(folder.join("upsd.conf"), format!("LISTEN 127.0.0.1 {port}\nMAXAGE 15\n{tls}"))?;
+        fs::write(folder.join("upsd.conf"), format!("LISTEN 127.0.0.1 {port}\nMAXAGE 6\n{tls}"))?;
         fs::write(folder.join("upsd.users"), users)?;
         let run = |program: &str| {
             let mut command = Command::new(format!("/lib/nut/{program}"));
