@@ -1,8 +1,12 @@
-//! The emulated sensor board: the real `firmware/core` on a pty, sampled in real time, with its inputs moved by a script.
+//! The emulated sensor board on a pty, in real time, with its inputs moved by a script: the real `firmware/core` on the host,
+//! or the real binary on an emulated chip.
+
+mod chip;
+mod core;
 
 use anyhow::Context;
-use platen_firmware_core::{Board, Calibration, Core, Identity, Light, Measured, Raw};
-use platen_protocol::board::{FromBoard, Packet, Reset, VERSION, encode};
+use platen_firmware_core::{Light, Measured, Raw};
+use platen_protocol::board::VERSION;
 use rustix::{
     fs::OFlags,
     pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt},
@@ -15,7 +19,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread::JoinHandle,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 /// A board whose lid is closed on a page in its corner.
@@ -24,6 +28,8 @@ pub const AT_REST: Raw =
 /// Levels of a corner sensor with paper over it, and without.
 const PAPER: u16 = 900;
 const NO_PAPER: u16 = 3_500;
+/// A finger's shortest press.
+const PRESS_MS: u32 = 60;
 
 /// The board, as a script sees it.
 #[derive(Debug)]
@@ -36,8 +42,8 @@ pub struct EmulatedBoard {
 #[derive(Debug)]
 struct Controls {
     raw: Raw,
-    /// The button is let go at this time.
-    release: Option<Instant>,
+    /// The start button is to be pressed, for [`PRESS_MS`].
+    press: bool,
     climate: Measured,
     light: Light,
     /// How often the buzzer was switched on.
@@ -56,6 +62,24 @@ struct Controls {
     stop: bool,
 }
 
+/// What the board is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// `firmware/core` on the host: the fast double.
+    Core,
+    /// The firmware's binary on an emulated RP2040, in real time. Its line is always good, and its time never hurried.
+    Chip,
+}
+
+impl Kind {
+    fn power_on(self, controls: &Mutex<Controls>) -> anyhow::Result<Box<dyn Brain>> {
+        Ok(match self {
+            Self::Core => Box::new(core::CoreBrain::new(lock(controls).raw)),
+            Self::Chip => Box::new(chip::ChipBrain::new()?),
+        })
+    }
+}
+
 /// How the line carries what the board says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Quality {
@@ -70,43 +94,21 @@ pub enum Quality {
     },
 }
 
-struct Hands<'a> {
-    controls: &'a Mutex<Controls>,
-    measure: bool,
-    calibration: Option<Calibration>,
-    armed: Option<u32>,
-}
-
-impl Board for Hands<'_> {
-    fn light(&mut self, light: Light) {
-        lock(self.controls).light = light;
-    }
-    fn buzz(&mut self, on: bool) {
-        lock(self.controls).tones += u32::from(on);
-    }
-    fn measure(&mut self) {
-        self.measure = true;
-    }
-    fn heat(&mut self) {}
-    fn keep(&mut self, calibration: &Calibration) -> bool {
-        self.calibration = Some(*calibration);
-        true
-    }
-    fn remember(&mut self, armed: Option<u32>) {
-        self.armed = armed;
-    }
-}
-
 fn lock(controls: &Mutex<Controls>) -> MutexGuard<'_, Controls> {
     controls.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl EmulatedBoard {
-    /// Plugs a board in; `path` becomes its serial line.
+    /// Plugs a board in, whose core runs on the host; `path` becomes its serial line.
     pub fn plug_in(path: &Path) -> anyhow::Result<Self> {
+        Self::plug_in_a(Kind::Core, path)
+    }
+
+    /// Plugs in a board of this kind.
+    pub fn plug_in_a(kind: Kind, path: &Path) -> anyhow::Result<Self> {
         let controls = Arc::new(Mutex::new(Controls {
             raw: AT_REST,
-            release: None,
+            press: false,
             climate: Ok((21_400, 48_200)),
             light: Light::DARK,
             tones: 0,
@@ -125,7 +127,11 @@ impl EmulatedBoard {
         let thread = std::thread::Builder::new().name("emulated-board".into()).spawn(move || {
             while !lock(&shared).stop {
                 if let Some(open) = line.take_if_plugged(&shared, &at) {
-                    run(open, &shared);
+                    // Plugging it in gives it power.
+                    let lived = kind.power_on(&shared).and_then(|mut brain| run(open, &mut *brain, &shared));
+                    if let Err(error) = lived {
+                        eprintln!("emulated board: {error:#}");
+                    }
                 }
                 std::thread::sleep(Duration::from_millis(1));
             }
@@ -158,11 +164,9 @@ impl EmulatedBoard {
         (raw.top, raw.left) = (level(top), level(left));
     }
 
-    /// Presses the start button for 60 ms.
+    /// Presses the start button for a moment.
     pub fn press(&self) {
-        let mut controls = lock(&self.controls);
-        controls.raw.button = true;
-        controls.release = Some(Instant::now() + Duration::from_millis(60));
+        lock(&self.controls).press = true;
     }
 
     /// Lets the lid's poles bounce for so long, and then be closed.
@@ -276,92 +280,25 @@ impl Line {
     }
 }
 
-/// Runs the firmware on one plugged-in line until it is pulled.
-fn run((mut line, _far): (File, OwnedFd), controls: &Mutex<Controls>) {
-    let identity = |reset| Identity::new([0, 2, 0], "emulated".try_into().unwrap_or_default(), reset);
-    let began = Instant::now();
-    let mut at_ms = 0u32;
-    let mut core = Core::new(identity(Reset::PowerOn), at_ms, lock(controls).raw);
-    let mut hands = Hands { controls, measure: false, calibration: None, armed: None };
+/// What makes a board of contacts and a line.
+trait Brain {
+    /// Time goes on: takes what the test wants and what the station has sent, gives what the board sends.
+    fn turn(&mut self, controls: &Mutex<Controls>, from_station: &[u8]) -> anyhow::Result<Vec<u8>>;
+}
+
+/// Runs a board on one plugged-in line until it is pulled.
+fn run((mut line, _far): (File, OwnedFd), brain: &mut dyn Brain, controls: &Mutex<Controls>) -> anyhow::Result<()> {
     let mut bytes = [0; 256];
-    let mut out = Outgoing::default();
-    let mut hurried = 0u32;
     loop {
-        let (raw, noise, climate, version, quality) = {
-            let mut c = lock(controls);
-            hurried += std::mem::take(&mut c.hurry_ms);
-            if c.stop || !c.plugged {
-                return;
-            }
-            if c.release.is_some_and(|at| Instant::now() >= at) {
-                c.release = None;
-                c.raw.button = false;
-            }
-            if std::mem::take(&mut c.reset) {
-                let (was_armed, calibration) = (hands.armed.take(), hands.calibration);
-                core = Core::new(Identity { was_armed, calibration, ..identity(Reset::Watchdog) }, at_ms, c.raw);
-            }
-            (c.raw, std::mem::take(&mut c.noise), c.climate, c.version, c.line)
-        };
-        // A busy machine makes this loop late; the board's own clock is never late.
-        while began.elapsed().as_millis() + u128::from(hurried) > u128::from(at_ms) {
-            at_ms += 1;
-            let closed = lock(controls).script.pop_front();
-            let raw = closed.map_or(raw, |closed| Raw { lid_made: closed, lid_rest: !closed, ..raw });
-            core.sample(at_ms, raw, &mut hands);
-            // Of a hurried room every reading counts.
-            if std::mem::take(&mut hands.measure) {
-                core.climate(climate, 0);
-            }
-            while let Some(packet) = core.poll_packet() {
-                out.waiting.extend(as_version(packet, version));
+        {
+            let controls = lock(controls);
+            if controls.stop || !controls.plugged {
+                return Ok(());
             }
         }
-        if let Ok(n) = line.read(&mut bytes) {
-            bytes[..n].iter().for_each(|&byte| core.receive(at_ms, byte, &mut hands));
-        }
-        if std::mem::take(&mut hands.measure) {
-            core.climate(climate, 0);
-        }
-        out.waiting.extend(&noise);
-        while let Some(packet) = core.poll_packet() {
-            out.waiting.extend(as_version(packet, version));
-        }
+        let come = line.read(&mut bytes).unwrap_or(0);
         // A line that nobody reads is full some day; what is lost shows as a gap in `seq`.
-        let _ = line.write_all(&out.due(at_ms, quality));
+        let _ = line.write_all(&brain.turn(controls, &bytes[..come])?);
         std::thread::sleep(Duration::from_micros(500));
     }
-}
-
-/// Bytes on their way to the station.
-#[derive(Debug, Default)]
-struct Outgoing {
-    waiting: VecDeque<u8>,
-    sent_ms: u32,
-    count: u32,
-}
-
-impl Outgoing {
-    /// What has left the board by now.
-    fn due(&mut self, at_ms: u32, quality: Quality) -> Vec<u8> {
-        let passed = at_ms - std::mem::replace(&mut self.sent_ms, at_ms);
-        let many = match quality {
-            Quality::Slow => self.waiting.len().min(passed as usize),
-            Quality::Good | Quality::Loses { .. } => self.waiting.len(),
-        };
-        let mut kept = |_: &u8| {
-            self.count = self.count.wrapping_add(1);
-            !matches!(quality, Quality::Loses { one_of } if self.count.is_multiple_of(one_of))
-        };
-        self.waiting.drain(..many).filter(|byte| kept(byte)).collect()
-    }
-}
-
-/// What a board of some version says. Of another than ours only the greeting is understood: its other messages may mean
-/// anything, and this one means that everything is well.
-fn as_version(mut packet: Packet<FromBoard>, version: u16) -> Vec<u8> {
-    if let FromBoard::Hello { protocol, .. } = &mut packet.message {
-        *protocol = version;
-    }
-    encode(&packet).map(|frame| frame.to_vec()).unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! The sensor board's own binary (`firmware/app`) on an emulated RP2040: `emulator/board.mjs`, run by Node.
+//! The sensor board's own binary (`firmware/app`) on an emulated RP2040: `emulator/`, run by Node.
 
 use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
@@ -19,13 +19,14 @@ pub fn firmware() -> anyhow::Result<PathBuf> {
     Ok(elf)
 }
 
-fn command() -> anyhow::Result<Command> {
+/// Node with one of the emulator's programs and the firmware.
+pub(crate) fn command(program: &str) -> anyhow::Result<Command> {
     let emulator = Path::new(env!("CARGO_MANIFEST_DIR")).join("emulator");
     if !emulator.join("node_modules/rp2040js").is_dir() {
         bail!("the emulator is not installed: run `make emulator`");
     }
     let mut command = Command::new("node");
-    command.arg(emulator.join("board.mjs")).arg(firmware()?);
+    command.arg(emulator.join(program)).arg(firmware()?);
     Ok(command)
 }
 
@@ -68,7 +69,7 @@ pub struct Played {
 
 /// Plays a script in simulated time, as fast as it goes.
 pub fn play(steps: &[Step], until_ms: f64) -> anyhow::Result<Played> {
-    let mut child = command()?.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().context("node")?;
+    let mut child = command("play.mjs")?.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().context("node")?;
     let script = json!({ "until_ms": until_ms, "actions": steps });
     child.stdin.take().context("the emulator has no input")?.write_all(script.to_string().as_bytes())?;
     let said = child.wait_with_output()?;

@@ -1,7 +1,7 @@
 //! A desk with a flatbed, a board and an open batch of numbered pages: where most stories of the glass begin.
 
 use crate::{
-    board::EmulatedBoard,
+    board::{EmulatedBoard, Kind},
     pages,
     scanner::VirtualScanner,
     station::{Operator, Setup, Station},
@@ -35,8 +35,22 @@ impl FlatbedDesk {
         Self::with(pages, ppm, |_, _| Ok(()))
     }
 
+    /// The same with a board of this kind.
+    pub fn of(kind: Kind, pages: u32, ppm: f64) -> anyhow::Result<Self> {
+        Self::build(kind, pages, ppm, |_, _| Ok(()))
+    }
+
     /// The same on a station that `change` sets up; it is given the desk's folder.
     pub fn with(
+        pages: u32,
+        ppm: f64,
+        change: impl FnOnce(&mut Setup, &Path) -> anyhow::Result<()>,
+    ) -> anyhow::Result<Self> {
+        Self::build(Kind::Core, pages, ppm, change)
+    }
+
+    fn build(
+        kind: Kind,
         pages: u32,
         ppm: f64,
         change: impl FnOnce(&mut Setup, &Path) -> anyhow::Result<()>,
@@ -45,7 +59,7 @@ impl FlatbedDesk {
         pages::write_numbered(&folder.path().join("pages"), pages)?;
         let settings = Settings { ppm, dpi: 200, ..Settings::new(&folder.path().join("pages"), pages) };
         let scanner = VirtualScanner::create(folder.path(), settings)?;
-        let board = EmulatedBoard::plug_in(&folder.path().join("board"))?;
+        let board = EmulatedBoard::plug_in_a(kind, &folder.path().join("board"))?;
         let mut setup = Setup { board: Some(board.path().into()), ..Setup::flatbed("desk-1") };
         change(&mut setup, folder.path())?;
         let station = Station::start(folder.path(), &scanner, &setup)?;

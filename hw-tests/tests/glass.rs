@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout)] // a story that cannot go on has failed
 
 use hw_tests::{
+    board::Kind,
     flatbed::{BATCH, FlatbedDesk, VOLUME},
     pages,
     scanner::VirtualScanner,
@@ -10,94 +11,104 @@ use hw_tests::{
 use serde_json::json;
 use virtual_scanner::desk::Settings;
 
-fn desk(pages: u32, ppm: f64) -> FlatbedDesk {
-    FlatbedDesk::new(pages, ppm).unwrap()
+/// Tells a story on a board whose core runs on the host, and again on the firmware's binary on an emulated chip.
+fn on_both(pages: u32, ppm: f64, story: impl Fn(FlatbedDesk)) {
+    for kind in [Kind::Core, Kind::Chip] {
+        println!("on {kind:?}");
+        story(FlatbedDesk::of(kind, pages, ppm).unwrap());
+    }
 }
 
 #[test]
 fn a_whole_batch_is_scanned_by_button_and_every_page_is_certified() {
-    let desk = desk(3, 0.0);
-    for n in 0..3 {
-        desk.operator().lay(n).unwrap();
-        desk.operator().press_and_wait().unwrap();
-    }
-    let view = desk.station.wait("completion", |v| v["desk"] == "complete").unwrap();
-    assert_eq!(desk.numbers().unwrap(), [1, 2, 3]);
-    assert_eq!(view["last_page"]["interlock"], "certified");
-    let folder = desk.station.out.join(BATCH);
-    assert!(folder.join("tracking-sheet.xlsx").is_file());
-    assert!(folder.join(VOLUME).join("master/0003.tif").is_file());
-    let answer = desk.station.ask("start", &json!({})).unwrap();
-    assert_eq!(answer, (409, json!({ "error": "the batch is complete" })));
+    on_both(3, 0.0, |desk| {
+        for n in 0..3 {
+            desk.operator().lay(n).unwrap();
+            desk.operator().press_and_wait().unwrap();
+        }
+        let view = desk.station.wait("completion", |v| v["desk"] == "complete").unwrap();
+        assert_eq!(desk.numbers().unwrap(), [1, 2, 3]);
+        assert_eq!(view["last_page"]["interlock"], "certified");
+        let folder = desk.station.out.join(BATCH);
+        assert!(folder.join("tracking-sheet.xlsx").is_file());
+        assert!(folder.join(VOLUME).join("master/0003.tif").is_file());
+        let answer = desk.station.ask("start", &json!({})).unwrap();
+        assert_eq!(answer, (409, json!({ "error": "the batch is complete" })));
+    });
 }
 
 #[test]
 fn a_lid_opened_during_the_pass_voids_the_page_which_keeps_its_number() {
-    let desk = desk(2, 40.0);
-    let operator = desk.operator();
-    operator.lay(0).unwrap();
-    operator.press_and_see_the_light().unwrap();
-    desk.board.lid(false);
-    let view = desk.station.wait("the void page", |v| v["fault"]["name"] == "lid-opened").unwrap();
-    assert_eq!((&view["next"]["number"], &view["batch"]["pages"]), (&json!(1), &json!(0)));
-    for n in 0..2 {
-        operator.lay(n).unwrap();
-        operator.press_and_wait().unwrap();
-    }
-    assert_eq!(desk.numbers().unwrap(), [1, 2]);
+    on_both(2, 40.0, |desk| {
+        let operator = desk.operator();
+        operator.lay(0).unwrap();
+        operator.press_and_see_the_light().unwrap();
+        desk.board.lid(false);
+        let view = desk.station.wait("the void page", |v| v["fault"]["name"] == "lid-opened").unwrap();
+        assert_eq!((&view["next"]["number"], &view["batch"]["pages"]), (&json!(1), &json!(0)));
+        for n in 0..2 {
+            operator.lay(n).unwrap();
+            operator.press_and_wait().unwrap();
+        }
+        assert_eq!(desk.numbers().unwrap(), [1, 2]);
+    });
 }
 
 #[test]
 fn nothing_starts_while_the_lid_or_the_paper_is_not_where_it_belongs() {
-    let desk = desk(1, 0.0);
-    desk.station.wait("readiness", |v| v["holds"] == json!([])).unwrap();
-    desk.hold_after(|| desk.board.corner(false, true), "not-in-corner").unwrap();
-    desk.hold_after(|| (desk.board.corner(true, true), desk.board.lid(false)).1, "lid-open").unwrap();
-    desk.hold_after(|| desk.board.broken_wire(true), "lid-broken").unwrap();
-    desk.hold_after(|| desk.board.plugged(false), "board-absent").unwrap();
-    desk.board.broken_wire(false);
-    desk.board.plugged(true);
-    desk.station.wait("the board's return", |v| v["holds"] == json!([])).unwrap();
-    desk.operator().press_and_wait().unwrap();
-    assert_eq!(desk.numbers().unwrap(), [1]);
+    on_both(1, 0.0, |desk| {
+        desk.station.wait("readiness", |v| v["holds"] == json!([])).unwrap();
+        desk.hold_after(|| desk.board.corner(false, true), "not-in-corner").unwrap();
+        desk.hold_after(|| (desk.board.corner(true, true), desk.board.lid(false)).1, "lid-open").unwrap();
+        desk.hold_after(|| desk.board.broken_wire(true), "lid-broken").unwrap();
+        desk.hold_after(|| desk.board.plugged(false), "board-absent").unwrap();
+        desk.board.broken_wire(false);
+        desk.board.plugged(true);
+        desk.station.wait("the board's return", |v| v["holds"] == json!([])).unwrap();
+        desk.operator().press_and_wait().unwrap();
+        assert_eq!(desk.numbers().unwrap(), [1]);
+    });
 }
 
 #[test]
 fn a_board_unplugged_in_the_middle_of_a_page_fails_closed() {
-    let desk = desk(1, 30.0);
-    desk.operator().lay(0).unwrap();
-    desk.operator().press_and_see_the_light().unwrap();
-    desk.board.plugged(false);
-    let view = desk.station.wait("the void page", |v| v["fault"] != json!(null)).unwrap();
-    assert!(["board-absent", "board-silent"].contains(&view["fault"]["name"].as_str().unwrap()), "{view}");
-    assert_eq!(view["batch"]["pages"], 0);
-    desk.board.plugged(true);
-    desk.operator().lay(0).unwrap();
-    desk.operator().press_and_wait().unwrap();
-    assert_eq!(desk.numbers().unwrap(), [1]);
+    on_both(1, 30.0, |desk| {
+        desk.operator().lay(0).unwrap();
+        desk.operator().press_and_see_the_light().unwrap();
+        desk.board.plugged(false);
+        let view = desk.station.wait("the void page", |v| v["fault"] != json!(null)).unwrap();
+        assert!(["board-absent", "board-silent"].contains(&view["fault"]["name"].as_str().unwrap()), "{view}");
+        assert_eq!(view["batch"]["pages"], 0);
+        desk.board.plugged(true);
+        desk.operator().lay(0).unwrap();
+        desk.operator().press_and_wait().unwrap();
+        assert_eq!(desk.numbers().unwrap(), [1]);
+    });
 }
 
 #[test]
 fn a_board_that_was_reset_in_the_middle_of_a_page_cannot_certify_it() {
-    let desk = desk(1, 30.0);
-    desk.operator().lay(0).unwrap();
-    desk.operator().press_and_see_the_light().unwrap();
-    desk.board.reset();
-    let view = desk.station.wait("the void page", |v| v["fault"] != json!(null)).unwrap();
-    assert!(["no-certificate", "board-silent"].contains(&view["fault"]["name"].as_str().unwrap()), "{view}");
-    desk.operator().lay(0).unwrap();
-    desk.operator().press_and_wait().unwrap();
-    assert_eq!(desk.numbers().unwrap(), [1]);
+    on_both(1, 30.0, |desk| {
+        desk.operator().lay(0).unwrap();
+        desk.operator().press_and_see_the_light().unwrap();
+        desk.board.reset();
+        let view = desk.station.wait("the void page", |v| v["fault"] != json!(null)).unwrap();
+        assert!(["no-certificate", "board-silent"].contains(&view["fault"]["name"].as_str().unwrap()), "{view}");
+        desk.operator().lay(0).unwrap();
+        desk.operator().press_and_wait().unwrap();
+        assert_eq!(desk.numbers().unwrap(), [1]);
+    });
 }
 
 #[test]
 fn garbage_on_the_line_does_not_stop_the_desk() {
-    let desk = desk(1, 0.0);
-    desk.operator().lay(0).unwrap();
-    desk.board.noise(&[7; 400]);
-    desk.board.noise(&[0, 1, 2, 0, 255, 255, 0]);
-    desk.operator().press_and_wait().unwrap();
-    assert_eq!(desk.numbers().unwrap(), [1]);
+    on_both(1, 0.0, |desk| {
+        desk.operator().lay(0).unwrap();
+        desk.board.noise(&[7; 400]);
+        desk.board.noise(&[0, 1, 2, 0, 255, 255, 0]);
+        desk.operator().press_and_wait().unwrap();
+        assert_eq!(desk.numbers().unwrap(), [1]);
+    });
 }
 
 #[test]
