@@ -132,6 +132,8 @@ pub(crate) struct Agent {
     config: Config,
     machine: Machine,
     interlock: Interlock,
+    /// More words of the board have come than were looked at.
+    board_waits: bool,
     plausible: Plausible,
     overrides: Overrides,
     clock: BoardClock,
@@ -183,6 +185,7 @@ impl Agent {
             config,
             machine,
             interlock: Interlock::new(),
+            board_waits: false,
             plausible: Plausible::default(),
             overrides: Overrides::default(),
             clock: BoardClock::default(),
@@ -224,25 +227,29 @@ impl Agent {
             ];
             let due = due.into_iter().flatten().map(|(at, _)| at).filter(|&at| at > now).min().unwrap_or(now + TURN);
             tokio::select! {
+                // What guards comes first.
+                biased;
+                Some(event) = inlets.board.recv() => self.board(event),
                 command = inlets.commands.recv() => match command {
                     None => return,
                     Some((wish, answer)) => {
                         let granted = self.grant(wish);
                         // Do what follows from the wish before saying yes.
+                        self.board_waits = !inlets.board.is_empty();
                         self.settle();
                         let _ = answer.send(granted);
                     }
                 },
                 Some(event) = inlets.scanner.recv() => self.scanner(event),
-                Some(event) = inlets.board.recv() => self.board(event),
                 Some(power) = inlets.power.recv() => self.power(power),
                 Some((attempt, done)) = finished.recv() => match done {
                     Done::Made(result) => self.made(attempt, result.map(|made| *made)),
                     Done::Placed(made, known, result) => self.placed(attempt, *made, known, result),
                 },
                 Ok(()) = inlets.network.changed() => self.network = *inlets.network.borrow_and_update(),
-                () = sleep_until(due.into()) => self.machine.handle_timeout(Instant::now()),
+                () = sleep_until(due.into()) => {}
             }
+            self.board_waits = !inlets.board.is_empty();
             self.settle();
         }
     }
@@ -257,8 +264,10 @@ impl Agent {
     /// Brings the interlock to the machine, does what the machine asks for until it asks no more, and shows the result.
     fn settle(&mut self) {
         let now = Instant::now();
-        // A deadline may have passed while something else was done.
-        self.machine.handle_timeout(now);
+        // A deadline may have passed while something else was done. The board is not late while its words wait to be heard.
+        if !self.board_waits {
+            self.machine.handle_timeout(now);
+        }
         self.overrides.handle_timeout(now);
         let holds = self.holds();
         if holds != self.machine.holds() {

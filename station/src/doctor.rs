@@ -74,7 +74,7 @@ async fn board(config: &Config) -> Check {
                     return Ok(format!("{path}, firmware {a}.{b}.{c}, link version {protocol}, serial {serial}"));
                 }
                 BoardEvent::Lost { why } => last = why,
-                BoardEvent::Heard { .. } | BoardEvent::Connected => {}
+                BoardEvent::Heard { .. } | BoardEvent::Connected | BoardEvent::Quiet => {}
             }
         }
         Err(last)

@@ -1,4 +1,5 @@
 import { t, toggleLanguage, translateStatic } from "./i18n.js";
+import { ask, wire } from "./override.js";
 import { busy, canStart, render, tick } from "./render.js";
 
 // The station speaks at least every 2 s; twice that plus a little slack means it is gone.
@@ -146,7 +147,7 @@ function keyOf(event) {
 }
 
 function onKey(event) {
-  if (event.ctrlKey || event.altKey || event.metaKey) return;
+  if (event.ctrlKey || event.altKey || event.metaKey || $("override").open) return;
   const key = keyOf(event);
   const focused = document.activeElement;
   const onStart = focused === $("start");
@@ -164,6 +165,11 @@ function onKey(event) {
   if (key === "Escape") cancel();
   else if (key === "l" || key === "L") switchLanguage();
   else if (key === "c" || key === "C") closeBatch();
+  else if ((key === "o" || key === "O") && state.link === "up") {
+    // Or the letter would be the first one of the reason.
+    event.preventDefault();
+    if (!ask(state.view)) nudge();
+  }
   else if (/^[1-9]$/.test(key) && state.view && !state.view.batch) {
     const plan = state.view.plans?.[Number(key) - 1];
     if (plan) open(plan.batch);
@@ -182,6 +188,7 @@ onClick($("start"), start);
 onClick($("cancel"), cancel);
 onClick($("close"), closeBatch);
 onClick($("lang"), switchLanguage);
+wire((body) => act("override", body), (body) => act("override/end", body));
 onClick($("problem-close"), () => { state.error = null; paint(); });
 $("plans").addEventListener("click", (event) => {
   const button = event.target.closest("button[data-batch]");

@@ -61,7 +61,7 @@ export function surroundings(view) {
   add("lid", grade(LID, view.lid), named("lid", view.lid));
   add("corner", grade(CORNER, view.corner), named("corner", view.corner));
   add("board", grade(BOARD, view.board), named("board", view.board),
-    view.interlocks === "scanner" ? t("scannerGuards") : "");
+    view.interlocks === "scanner" ? t("scannerGuards") : view.interlocks === "pins" ? t("pinsGuard") : "");
 
   const how = [named("source", view.source), named("mode", view.mode), `${view.dpi} dpi`].join(" · ");
   if (view.device) add("scanner", "ok", view.device, how);

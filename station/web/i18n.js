@@ -60,17 +60,26 @@ const en = {
   "flag.dirty-glass": "Dirt on the glass: clean it",
   "sealed.certified": "Lid stayed closed", "sealedWhat.certified": "certified for the whole pass",
   "sealed.feeder": "Came through the feeder", "sealedWhat.feeder": "no lid to watch",
+  "sealed.watched_by_station": "Lid stayed closed", "sealedWhat.watched_by_station": "watched by this machine's own pins",
+  "sealed.overridden": "A sensor was overridden", "sealedWhat.overridden": "two persons answer for it",
   "sealed.none": "Not certified", "sealedWhat.none": "scanned without interlocks",
   took: "took {s} s",
+
+  "sensor.lid": "lid switch", "sensor.corner": "corner sensors", "sensor.board": "whole board",
+  overridden: "The {sensor} is overridden", overrideLeft: "{age} left, {pages} pages so far", overrideEnd: "End it",
+  overrideKey: "Override a broken sensor", overrideTitle: "Override a broken sensor",
+  overrideWhat: "Two persons answer for it. Every page made meanwhile says so, and so do the supervisor's screens.",
+  overrideSensor: "Sensor", overrideReason: "Reason", overrideMinutes: "Minutes (1 to 60)", overrideFirst: "First person",
+  overrideSecond: "Second person", pin: "PIN", overrideGo: "Override", dismissDialog: "Leave it",
 
   lid: "Lid", "lid.closed": "Closed", "lid.open": "Open", "lid.broken": "Sensor broken", "lid.unknown": "Not known",
   corner: "Corner", "corner.in_place": "In place", "corner.away": "Not in corner", "corner.unknown": "Not known",
   board: "Desk board", "board.present": "Working", "board.absent": "Not plugged in", "board.silent": "Not answering",
-  "board.wrong_version": "Wrong version", "board.not_used": "Not used", scannerGuards: "scanner's own sensors",
+  "board.wrong_version": "Wrong version", "board.not_used": "Not used", scannerGuards: "scanner's own sensors", pinsGuard: "this machine's pins",
   scanner: "Scanner", noScanner: "None", "source.flatbed": "Flatbed", "source.adf": "Feeder", "source.duplex": "Feeder, both sides",
   "mode.colour": "colour", "mode.grey": "grey", "mode.lineart": "lineart",
   room: "Room", roomNone: "No sensor", power: "Power", powerNone: "No UPS set up",
-  "power.online": "Mains", "power.on_battery": "On battery", "power.low_battery": "Battery low", "power.stale": "No fresh news",
+  "power.online": "Mains", "power.on_battery": "On battery", "power.low_battery": "Battery low", "power.forced_shutdown": "Shutting down", "power.stale": "No fresh news",
   "power.unreachable": "UPS not reachable", charge: "battery {pct} %",
   network: "Supervisor", networkNone: "Works alone", networkUp: "Connected", networkDown: "Not connected", networkWaiting: "{n} to send", networkSafe: "{n} kept here", networkClear: "all sent",
   old: "OLD", ago: "{age} ago", sec: "{n} s", min: "{n} min", hour: "{n} h",
@@ -138,17 +147,26 @@ const zh = {
   "flag.dirty-glass": "稿台玻璃有污点，请清洁",
   "sealed.certified": "全程未开盖", "sealedWhat.certified": "联锁已核验",
   "sealed.feeder": "进纸器扫描", "sealedWhat.feeder": "无需检查盖板",
+  "sealed.watched_by_station": "全程未开盖", "sealedWhat.watched_by_station": "由本机引脚监视",
+  "sealed.overridden": "传感器已停用", "sealedWhat.overridden": "由两人共同负责",
   "sealed.none": "未经核验", "sealedWhat.none": "扫描时联锁停用",
   took: "用时 {s} 秒",
+
+  "sensor.lid": "盖板开关", "sensor.corner": "左上角传感器", "sensor.board": "整块控制板",
+  overridden: "{sensor}已停用", overrideLeft: "剩余 {age}，已扫 {pages} 页", overrideEnd: "恢复使用",
+  overrideKey: "停用故障传感器", overrideTitle: "停用故障传感器",
+  overrideWhat: "须由两人共同负责。此间每页都有记录，管理端也会显示。",
+  overrideSensor: "传感器", overrideReason: "原因", overrideMinutes: "分钟（1–60）", overrideFirst: "第一人",
+  overrideSecond: "第二人", pin: "PIN 码", overrideGo: "停用", dismissDialog: "返回",
 
   lid: "盖板", "lid.closed": "已合上", "lid.open": "打开", "lid.broken": "传感器损坏", "lid.unknown": "未知",
   corner: "左上角", "corner.in_place": "纸张到位", "corner.away": "纸张未到位", "corner.unknown": "未知",
   board: "控制板", "board.present": "正常", "board.absent": "未插上", "board.silent": "无应答",
-  "board.wrong_version": "版本不符", "board.not_used": "未使用", scannerGuards: "用扫描仪自带传感器",
+  "board.wrong_version": "版本不符", "board.not_used": "未使用", scannerGuards: "用扫描仪自带传感器", pinsGuard: "本机引脚",
   scanner: "扫描仪", noScanner: "无", "source.flatbed": "平板", "source.adf": "进纸器", "source.duplex": "进纸器双面",
   "mode.colour": "彩色", "mode.grey": "灰度", "mode.lineart": "黑白",
   room: "温湿度", roomNone: "无传感器", power: "电源", powerNone: "未配置 UPS",
-  "power.online": "市电", "power.on_battery": "电池供电", "power.low_battery": "电池电量低", "power.stale": "无最新状态",
+  "power.online": "市电", "power.on_battery": "电池供电", "power.low_battery": "电池电量低", "power.forced_shutdown": "正在关机", "power.stale": "无最新状态",
   "power.unreachable": "UPS 无法连接", charge: "电量 {pct} %",
   network: "管理端", networkNone: "单机工作", networkUp: "已连接", networkDown: "未连接", networkWaiting: "待上传 {n}", networkSafe: "本机暂存 {n}", networkClear: "全部已上传",
   old: "旧数据", ago: "{age}前", sec: "{n} 秒", min: "{n} 分钟", hour: "{n} 小时",
@@ -190,4 +208,8 @@ export function pick(text) {
 export function translateStatic(root = document) {
   document.documentElement.lang = lang === "zh" ? "zh-CN" : "en";
   for (const el of root.querySelectorAll("[data-i18n]")) el.textContent = t(el.dataset.i18n);
+  for (const el of root.querySelectorAll("[data-i18n-label]")) {
+    el.placeholder = t(el.dataset.i18nLabel);
+    el.setAttribute("aria-label", el.placeholder);
+  }
 }

@@ -1,13 +1,13 @@
 import { age, clock, flag, skew, surroundings, took } from "./format.js";
-import { language, pick, t } from "./i18n.js";
+import { $, icon, list, make, mark, say, show } from "./dom.js";
+import { pick, t } from "./i18n.js";
+import { alerts, overridable } from "./override.js";
 
 const WORKING = new Set(["arming", "scanning", "certifying", "saving"]);
 const OLD_MS = 10000;
 const MARK = {
   connecting: "busy", lost: "link", fault: "bad", busy: "busy", hold: "warn", ready: "ok", choose: "choose", complete: "ok",
 };
-
-const $ = (id) => document.getElementById(id);
 
 export const busy = (view) => Boolean(view) && WORKING.has(view.desk);
 
@@ -28,49 +28,6 @@ function phase({ view, link, refusal }) {
   return view.holds.length ? "hold" : "ready";
 }
 
-// Writing only what changed keeps screen readers quiet and the operator's text selection alive.
-function say(id, text) {
-  const el = $(id);
-  const value = text ?? "";
-  if (el.textContent !== value) el.textContent = value;
-  return el;
-}
-
-function show(id, on) { $(id).hidden = !on; }
-
-function mark(id, name) {
-  const href = `#m-${name}`;
-  if ($(id).getAttribute("href") !== href) $(id).setAttribute("href", href);
-}
-
-function make(tag, className, text) {
-  const el = document.createElement(tag);
-  if (className) el.className = className;
-  if (text !== undefined) el.textContent = text;
-  return el;
-}
-
-function icon(name) {
-  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-  const use = document.createElementNS("http://www.w3.org/2000/svg", "use");
-  svg.setAttribute("class", "mark");
-  svg.setAttribute("aria-hidden", "true");
-  use.setAttribute("href", `#m-${name}`);
-  svg.append(use);
-  return svg;
-}
-
-const drawn = new Map();
-
-/** Rebuilds a list only when its data or the language changed, so focus stays where it is. */
-function list(id, data, build) {
-  const signature = language() + JSON.stringify(data);
-  if (drawn.get(id) === signature) return false;
-  drawn.set(id, signature);
-  $(id).replaceChildren(...data.map(build));
-  return true;
-}
-
 export function render(state) {
   const view = state.view;
   const now = phase(state);
@@ -85,10 +42,12 @@ export function render(state) {
   document.body.dataset.wide = String(view?.desk === "no_batch" && !view.last_page);
   if (!view) {
     show("no-interlock", false);
+    show("alerts", false);
     tick(state);
     return;
   }
   show("no-interlock", view.interlocks === "none");
+  alerts(state);
   top(view);
   next(view);
   plans(view, state);
@@ -277,6 +236,7 @@ function buttons(state) {
   $("key-start").classList.toggle("on", may.start);
   $("key-cancel").classList.toggle("on", may.cancel);
   $("key-close").classList.toggle("on", may.close);
+  show("key-override", up && overridable(view) !== null);
   $("key-plan").classList.toggle("on", up && view?.desk === "no_batch" && view.plans?.length > 0);
 }
 
@@ -298,7 +258,7 @@ function last(page) {
   mark("skew-mark", lay.mark);
   say("skew-text", lay.text);
   say("skew-done", lay.done);
-  mark("sealed-mark", page.interlock === "none" ? "warn" : "ok");
+  mark("sealed-mark", ["none", "overridden"].includes(page.interlock) ? "warn" : "ok");
   $("sealed").dataset.kind = page.interlock;
   say("sealed-text", t(`sealed.${page.interlock}`));
   say("sealed-what", t(`sealedWhat.${page.interlock}`));

@@ -21,7 +21,7 @@ impl Agent {
     pub(super) fn holds(&self) -> Vec<Trouble> {
         let mut holds = match self.config.guard {
             Guard::Board => {
-                let said = self.interlock.holds(Instant::now());
+                let said = self.interlock.holds(self.board_now());
                 // Of a lid that is open or unknown it need not be said that it does not move.
                 let stuck = if said.is_empty() { self.plausible.holds() } else { Vec::new() };
                 self.overrides.lift([said, self.scanner_lid(), stuck].concat())
@@ -30,6 +30,11 @@ impl Agent {
         };
         holds.extend(self.power_holds());
         holds
+    }
+
+    /// The time by which the board is silent or not: a busy station must not take its own lag for the board's.
+    pub(super) fn board_now(&self) -> Instant {
+        self.interlock.heard().filter(|_| self.board_waits).unwrap_or_else(Instant::now)
     }
 
     /// The scanner's own cover sensor: whoever says open wins, and if both tell different things for long, one is broken.

@@ -57,6 +57,7 @@ impl Agent {
                 self.clock.forget();
                 return self.interlock.lost(why);
             }
+            BoardEvent::Quiet => return self.interlock.quiet(),
             BoardEvent::Heard { message, at } => (message, at),
         };
         let pressed = self.interlock.hear(at, &message);

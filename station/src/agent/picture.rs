@@ -98,7 +98,9 @@ impl Agent {
             Board::Absent { .. } => ("unknown", "unknown", "absent"),
             Board::WrongVersion { .. } => ("unknown", "unknown", "wrong_version"),
             Board::Greeting => ("unknown", "unknown", "silent"),
-            Board::Present { .. } if self.interlock.holds(Instant::now()).iter().any(|h| h.name == "board-silent") => {
+            Board::Present { .. }
+                if self.interlock.holds(self.board_now()).iter().any(|h| h.name == "board-silent") =>
+            {
                 ("unknown", "unknown", "silent")
             }
             Board::Present { inputs, .. } => {

@@ -4,11 +4,14 @@ mod certificate;
 mod words;
 
 pub(crate) use certificate::{judge, no_certificate};
-use platen_protocol::board::{Change, FromBoard, Inputs, Lid, STALE_MS, VERSION};
+use platen_protocol::board::{Change, FromBoard, Inputs, Lid, VERSION};
 use std::time::{Duration, Instant};
 pub(crate) use words::arm_refused;
 
 use crate::words::Trouble;
+
+/// Who listens to the board says when it is silent. If even that is not heard for so long, nothing is known of the board.
+const DEAF: Duration = Duration::from_secs(2);
 
 /// What is known of the board.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,7 +20,7 @@ pub(crate) enum Board {
     Absent { why: String },
     /// The board speaks another version.
     WrongVersion { theirs: u16 },
-    /// The line is open; the board has not told its inputs yet.
+    /// The line is open; the board has not told its inputs yet, or has fallen silent.
     Greeting,
     /// The board talks.
     Present { inputs: Inputs, heard: Instant },
@@ -46,6 +49,13 @@ impl Interlock {
     /// The line was lost.
     pub(crate) fn lost(&mut self, why: String) {
         self.board = Board::Absent { why };
+    }
+
+    /// Nothing was heard on the open line for longer than a board is silent.
+    pub(crate) fn quiet(&mut self) {
+        if matches!(self.board, Board::Present { .. }) {
+            self.board = Board::Greeting;
+        }
     }
 
     /// Takes a message. Answers whether the start button or the pedal was pressed by it.
@@ -98,6 +108,14 @@ impl Interlock {
         }
     }
 
+    /// When the board was heard last.
+    pub(crate) fn heard(&self) -> Option<Instant> {
+        match &self.board {
+            Board::Present { heard, .. } => Some(*heard),
+            Board::Absent { .. } | Board::WrongVersion { .. } | Board::Greeting => None,
+        }
+    }
+
     /// The inputs, if the board tells them.
     pub(crate) fn inputs(&self) -> Option<&Inputs> {
         match &self.board {
@@ -106,21 +124,23 @@ impl Interlock {
         }
     }
 
-    /// When the answer of [`Self::holds`] changes by itself, because the board stays silent.
+    /// When the answer of [`Self::holds`] changes by itself, because nothing is heard.
     pub(crate) fn poll_timeout(&self) -> Option<(Instant, &'static str)> {
         match self.board {
-            Board::Present { heard, .. } => Some((heard + stale(), "board goes stale")),
+            Board::Present { heard, .. } => Some((heard + DEAF, "nothing is heard")),
             Board::Absent { .. } | Board::WrongVersion { .. } | Board::Greeting => None,
         }
     }
 
     /// Everything that stands against a start now.
+    ///
+    /// `now` must be no later than the first message that has come and was not taken yet.
     pub(crate) fn holds(&self, now: Instant) -> Vec<Trouble> {
         match &self.board {
             Board::Absent { why } => vec![words::absent(why)],
             Board::WrongVersion { theirs } => vec![words::other_version(*theirs)],
             Board::Greeting => vec![words::silent()],
-            Board::Present { heard, .. } if now.saturating_duration_since(*heard) > stale() => vec![words::silent()],
+            Board::Present { heard, .. } if now.saturating_duration_since(*heard) > DEAF => vec![words::silent()],
             Board::Present { inputs, .. } => {
                 let lid = match inputs.lid {
                     Lid::Closed => None,
@@ -136,10 +156,6 @@ impl Interlock {
 
 fn is_down(inputs: &Inputs) -> bool {
     inputs.button || inputs.pedal
-}
-
-fn stale() -> Duration {
-    Duration::from_millis(u64::from(STALE_MS))
 }
 
 #[cfg(test)]
@@ -173,6 +189,9 @@ mod tests {
         assert_eq!(names(&interlock.holds(now)), ["board-silent"]);
         interlock.hear(now, &beat(GOOD));
         assert_eq!(names(&interlock.holds(now)), [""; 0]);
+        interlock.quiet();
+        assert_eq!(names(&interlock.holds(now)), ["board-silent"]);
+        interlock.hear(now, &beat(GOOD));
         let (late, _) = interlock.poll_timeout().unwrap();
         assert_eq!(names(&interlock.holds(late + Duration::from_millis(1))), ["board-silent"]);
         interlock.lost("unplugged".into());

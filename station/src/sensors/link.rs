@@ -2,7 +2,7 @@
 //! when it was lost. It decides nothing.
 
 use super::{Line, Sensors};
-use platen_protocol::board::{FromBoard, HEARTBEAT_MS, ToBoard, VERSION};
+use platen_protocol::board::{FromBoard, HEARTBEAT_MS, STALE_MS, ToBoard, VERSION};
 use std::{
     sync::mpsc as std_mpsc,
     time::{Duration, Instant},
@@ -14,6 +14,11 @@ pub(crate) const TURN: Duration = Duration::from_millis(2);
 /// A lost board is looked for this often: its return is seen within half a second.
 const RETRY: Duration = Duration::from_millis(200);
 
+/// A board that is not heard for so long while the line is listened to counts as silent.
+const STALE: Duration = Duration::from_millis(STALE_MS as u64);
+/// One turn of listening counts for at most so long: on a machine that stood still nobody listened.
+const LONGEST_TURN: Duration = Duration::from_millis(10);
+
 /// A line that is open but says nothing for so long, four heartbeats, is opened anew: not every driver tells that the
 /// cable was pulled.
 const SILENCE: Duration = Duration::from_millis(4 * HEARTBEAT_MS as u64);
@@ -22,8 +27,15 @@ const SILENCE: Duration = Duration::from_millis(4 * HEARTBEAT_MS as u64);
 #[derive(Debug)]
 pub(crate) enum BoardEvent {
     Connected,
-    Lost { why: String },
-    Heard { message: FromBoard, at: Instant },
+    Lost {
+        why: String,
+    },
+    Heard {
+        message: FromBoard,
+        at: Instant,
+    },
+    /// The line is open and was listened to, but nothing was heard for [`STALE_MS`].
+    Quiet,
 }
 
 /// The station's end of the thread.
@@ -76,19 +88,30 @@ fn talk(
         return Ok(());
     }
     line.say(&ToBoard::Hello { protocol: VERSION })?;
-    let mut heard = Instant::now();
+    let (mut quiet, mut told) = (Duration::ZERO, false);
     let mut stopped = false;
     while !stopped {
-        if heard.elapsed() > SILENCE {
-            return Err(format!("it said nothing for {} ms", SILENCE.as_millis()));
-        }
         while let Ok(message) = inbox.try_recv() {
             line.say(&message)?;
         }
+        let began = Instant::now();
+        let mut heard = false;
         line.hear(&mut |message, at| {
-            heard = at;
+            heard = true;
             stopped |= events.blocking_send(BoardEvent::Heard { message, at }).is_err();
         })?;
+        if heard {
+            (quiet, told) = (Duration::ZERO, false);
+            continue;
+        }
+        quiet += began.elapsed().min(LONGEST_TURN);
+        if quiet > SILENCE {
+            return Err(format!("it said nothing for {} ms", SILENCE.as_millis()));
+        }
+        if quiet > STALE && !told {
+            told = true;
+            stopped |= events.blocking_send(BoardEvent::Quiet).is_err();
+        }
     }
     Ok(())
 }
