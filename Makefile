@@ -18,13 +18,14 @@ define install
 	$(SUDO) apt-get update -qq && $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $${missing[*]} >/dev/null; fi
 endef
 
-.PHONY: help demo test lint bench firmware firmware-tools emulator node deb audit
+.PHONY: help demo test lint bench fuzz firmware firmware-tools emulator node deb audit
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo [ONCE=1]   two small batches on a virtual scanner, dashboards and all"
 	@echo "make test            lint and every test"
 	@echo "make bench           ratios against peers"
+	@echo "make fuzz            board link and messages, 10 minutes each (SECONDS=...); needs cargo-fuzz"
 	@echo "make lint            rustfmt and clippy"
 	@echo "make audit           licences and advisories (needs cargo-deny)"
 	@echo "make firmware        the sensor board's ELF and UF2, with their sizes"
@@ -50,6 +51,11 @@ bench:
 	$(call install,$(BUILD_PACKAGES) $(RUN_PACKAGES) $(RIG_PACKAGES) $(PEER_PACKAGES))
 	cargo build --release --locked -p platen-station -p platen-supervisor -p hw-tests
 	target/release/hw-tests bench
+
+# Without the sanitisers, which need a nightly compiler: there is no unsafe code in what is fuzzed.
+fuzz:
+	for target in board station; do \
+	RUSTC_BOOTSTRAP=1 cargo fuzz run --sanitizer none $$target -- -max_total_time=$(or $(SECONDS),600) -max_len=2048; done
 
 firmware:
 	@rustup target list --installed 2>/dev/null | grep -qx thumbv6m-none-eabi || $(MAKE) --no-print-directory firmware-tools

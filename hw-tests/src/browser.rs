@@ -82,6 +82,11 @@ impl Browser {
             .map(|_| ())
     }
 
+    /// Types a text.
+    pub fn write(&self, text: &str) -> anyhow::Result<()> {
+        text.chars().try_for_each(|c| self.press(&c.to_string()))
+    }
+
     /// Takes a picture of the window.
     pub fn picture(&self, file: &Path) -> anyhow::Result<()> {
         let mut answer = self.agent.get(format!("{}/screenshot", self.session)).call()?;

@@ -8,6 +8,7 @@ pub mod demo;
 pub mod flatbed;
 pub mod pages;
 pub mod process;
+pub mod rig;
 pub mod scanner;
 pub mod station;
 pub mod supervisor;

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)] // a story that cannot go on has failed
 
 use hw_tests::{
+    browser::Browser,
     flatbed::{BATCH, FlatbedDesk},
     process::{artifact, wait},
     supervisor::Supervisor,
@@ -109,6 +110,51 @@ fn a_broken_switch_is_overridden_by_two_persons_and_every_page_and_every_screen_
     operator.press_and_wait().unwrap();
     assert_eq!(desk.numbers().unwrap(), [1, 2, 3, 4]);
     assert_eq!(desk.station.view().unwrap()["last_page"]["interlock"], "certified");
+}
+
+/// WebDriver's name of the Tab key.
+const TAB: &str = "\u{E004}";
+const ENTER: &str = "\u{E007}";
+
+#[test]
+fn two_persons_override_by_keyboard_on_the_operators_page() {
+    let desk = FlatbedDesk::with(2, 0.0, |setup, _| {
+        setup.sections = PINS.map(|(name, pin)| person(name, pin)).concat();
+        Ok(())
+    })
+    .unwrap();
+    let browser = Browser::open(&desk.folder.path().join("browser"), (1600, 1000), "en").unwrap();
+    let picture = |name: &str| {
+        // Where somebody wants to look at them.
+        if let Some(folder) = std::env::var_os("PICTURES") {
+            browser.picture(&std::path::Path::new(&folder).join(name)).unwrap();
+        }
+    };
+    browser.go(&format!("{}/", desk.station.url)).unwrap();
+    browser.wait_for("status", "Ready").unwrap();
+    // There is nothing to override.
+    browser.press("o").unwrap();
+    assert_eq!(browser.text("override-dialog").unwrap(), None);
+
+    desk.board.contacts(|raw| raw.left = 2);
+    desk.board.contacts(|raw| raw.case_shut = false);
+    browser.wait_for("holds", "short circuit").unwrap();
+    browser.wait_for("alerts", "case is open").unwrap();
+    picture("fault.png");
+    browser.press("o").unwrap();
+    browser.wait_for("override-dialog", "Two persons answer for it").unwrap();
+    for text in ["wire squashed by the hinge", TAB, TAB, PINS[0].1, TAB, TAB, PINS[1].1] {
+        if text == TAB { browser.press(text).unwrap() } else { browser.write(text).unwrap() }
+    }
+    picture("dialog.png");
+    browser.press(ENTER).unwrap();
+    browser.wait_for("alerts", "wang + chen: wire squashed by the hinge").unwrap();
+    browser.wait_for("status", "Ready").unwrap();
+    browser.press(" ").unwrap();
+    browser.wait_for("last-page", "overridden").unwrap();
+    browser.press("l").unwrap();
+    browser.wait_for("alerts", "左上角传感器已停用").unwrap();
+    picture("overridden.png");
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use crate::sensors::{self, Line};
 use anyhow::{Context, bail};
 use clap::{Subcommand, ValueEnum};
-use platen_protocol::board::{self, CalibrationFault, FromBoard, SelfTest, ToBoard, VERSION};
+use platen_protocol::board::{self, CalibrationFault, ClimateFault, FromBoard, SelfTest, ToBoard, VERSION};
 use std::time::{Duration, Instant};
 
 /// A board answers at once; after plugging in it needs a moment.
@@ -60,9 +60,8 @@ fn ask<T>(line: &mut dyn Line, message: &ToBoard, mut answer: impl FnMut(FromBoa
             bail!("no answer within {} s; is another program talking with the board?", PATIENCE.as_secs());
         }
         line.hear(&mut |said, _| {
-            if found.is_none() {
-                found = answer(said);
-            }
+            let answered = answer(said);
+            found = found.take().or(answered);
         })
         .map_err(anyhow::Error::msg)?;
     }
@@ -84,10 +83,14 @@ fn greet(line: &mut dyn Line) -> anyhow::Result<()> {
 
 #[allow(clippy::print_stdout)] // its output is what the user asked for
 fn self_test(line: &mut dyn Line) -> anyhow::Result<i32> {
+    // The reading of the room may come with the answer.
     let mut climate = None;
     let test = ask(line, &ToBoard::SelfTest, |said| match said {
         FromBoard::SelfTest(test) => Some(test),
-        _ => None,
+        other => {
+            climate = climate.or(reading(&other));
+            None
+        }
     })?;
     let SelfTest { levels: [top, left], calibrated, late_samples, bad_frames, dropped, .. } = test;
     println!("corner sensors  top {top}, left {left} of 4095; lower = paper");
@@ -95,14 +98,7 @@ fn self_test(line: &mut dyn Line) -> anyhow::Result<i32> {
     println!("late samples    {late_samples}\nbad frames      {bad_frames}\nlost messages   {dropped}");
     let until = Instant::now() + PATIENCE;
     while climate.is_none() && Instant::now() < until {
-        line.hear(&mut |said, _| match said {
-            FromBoard::Climate { milli_celsius, milli_percent, .. } => {
-                climate = Some(Ok((f64::from(milli_celsius) / 1e3, f64::from(milli_percent) / 1e3)));
-            }
-            FromBoard::ClimateFault(fault) => climate = Some(Err(fault)),
-            _ => {}
-        })
-        .map_err(anyhow::Error::msg)?;
+        line.hear(&mut |said, _| climate = climate.or(reading(&said))).map_err(anyhow::Error::msg)?;
     }
     let good = match climate {
         Some(Ok((celsius, humidity))) => {
@@ -120,6 +116,17 @@ fn self_test(line: &mut dyn Line) -> anyhow::Result<i32> {
     };
     println!("Did the lamp show red, green, blue and white, and did the buzzer sound twice?");
     Ok(i32::from(!good))
+}
+
+/// What a message tells of the room.
+fn reading(said: &FromBoard) -> Option<Result<(f64, f64), ClimateFault>> {
+    match said {
+        FromBoard::Climate { milli_celsius, milli_percent, .. } => {
+            Some(Ok((f64::from(*milli_celsius) / 1e3, f64::from(*milli_percent) / 1e3)))
+        }
+        FromBoard::ClimateFault(fault) => Some(Err(*fault)),
+        _ => None,
+    }
 }
 
 #[allow(clippy::print_stdout)] // its output is what the user asked for

@@ -6,6 +6,8 @@ use platen_protocol::board::{ClimateFault, FromBoard};
 const EVERY_MS: u32 = 5_000;
 /// Above this humidity water may stand on the sensor, which then reads 100 % for hours.
 const WET_MILLI_PERCENT: u32 = 95_000;
+/// Above this temperature the heater is not to be used (SHT4x datasheet).
+const HOTTEST_MILLI_CELSIUS: i32 = 65_000;
 /// So many wet readings in a row, one minute, and the sensor is heated.
 const WET_READINGS: u8 = 12;
 /// After a pulse of one second the sensor cools down; nothing is read so long. One pulse in 90 s is a duty of 1.1 %, the
@@ -71,7 +73,8 @@ impl Room {
         self.last_outcome = Some(believed.map(|_| ()));
         match believed {
             Ok((milli_celsius, milli_percent)) => {
-                self.wet = if milli_percent >= WET_MILLI_PERCENT { self.wet.saturating_add(1) } else { 0 };
+                let wet = milli_percent >= WET_MILLI_PERCENT && milli_celsius < HOTTEST_MILLI_CELSIUS;
+                self.wet = if wet { self.wet.saturating_add(1) } else { 0 };
                 FromBoard::Climate { milli_celsius, milli_percent, age_ms }
             }
             Err(fault) => FromBoard::ClimateFault(fault),
