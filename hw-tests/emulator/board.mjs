@@ -2,6 +2,7 @@
 import { Chip } from './chip.mjs';
 import { install } from './pl011.mjs';
 import { attach } from './sht4x.mjs';
+import { plugIn } from './usb.mjs';
 
 // As firmware/app/src/pins.rs has them. All contacts are low when they speak; the corner's sensors have levels, 0 to 4095.
 const PINS = { lid_made: 10, lid_rest: 11, button: 14, pedal: 15, case_shut: 16 };
@@ -14,8 +15,11 @@ function known(name, table, what) {
 }
 
 export class Board {
-  /** `onByte(byte)` is called for each byte that has left the UART. */
-  constructor(elf, onByte) {
+  /**
+   * `onByte(byte)` is called for each byte that has left the UART; with `onUsb(bytes)` a USB host is plugged in, and that is
+   * called for each of its packets.
+   */
+  constructor(elf, onByte, onUsb) {
     // A lid closed on a page in the corner.
     this.contacts = { lid_made: true, lid_rest: false, button: false, pedal: false, case_shut: true };
     this.levels = { top: 900, left: 900 };
@@ -24,6 +28,7 @@ export class Board {
     this.chip = new Chip(elf, (mcu) => {
       this.uart = install(mcu);
       this.uart.onByte = onByte;
+      if (onUsb) this.usb = plugIn(mcu, onUsb);
       attach(mcu.i2c[0], this.room);
       // The emulator's own way of choosing a channel mixes up mask and shift (RP2040 datasheet, 4.9: AINSEL, bits 12 to 14).
       mcu.adc.onADCRead = () => {
@@ -60,8 +65,8 @@ export class Board {
   }
 
   /**
-   * One action, any of: {"contacts":{name:bool}}, {"levels":{name:n}}, {"room":{…}}, {"bytes":[…]}, {"reset":true}, and
-   * {"later":[[ms, action], …]} for what is to be done so many milliseconds from now.
+   * One action, any of: {"contacts":{name:bool}}, {"levels":{name:n}}, {"room":{…}}, {"bytes":[…]} over the
+   * UART, {"usb":[…]} over USB, {"reset":true}, and {"later":[[ms, action], …]} for what is to be done so many milliseconds from now.
    */
   act(action) {
     for (const [name, made] of Object.entries(action.contacts ?? {})) {
@@ -76,6 +81,7 @@ export class Board {
     }
     Object.assign(this.room, action.room ?? {});
     if (action.bytes) this.uart.send(action.bytes);
+    if (action.usb) this.usb.send(action.usb);
     // 1 is the watchdog's own reason (datasheet 4.7.6): it ran out.
     if (action.reset) this.chip.reset(1);
     for (const [ms, then] of action.later ?? []) this.later.push({ at: this.ms + ms, action: then });

@@ -47,7 +47,13 @@ impl Step {
         Self { at_ms, action: json!({ "contacts": { "lid_made": made, "lid_rest": rest } }) }
     }
 
-    /// Sends bytes to the board.
+    /// Sends bytes to the board over USB.
+    #[must_use]
+    pub fn usb(at_ms: f64, bytes: &[u8]) -> Self {
+        Self { at_ms, action: json!({ "usb": bytes }) }
+    }
+
+    /// Sends bytes to the board over the UART.
     #[must_use]
     pub fn bytes(at_ms: f64, bytes: &[u8]) -> Self {
         Self { at_ms, action: json!({ "bytes": bytes }) }
@@ -59,6 +65,8 @@ impl Step {
 pub struct Played {
     /// When each byte had left the board, in milliseconds, and the byte.
     pub bytes: Vec<(f64, u8)>,
+    /// The same of USB.
+    pub usb: Vec<(f64, u8)>,
     /// How often the chip was reset.
     pub resets: u32,
     /// Share of the time that the processor did not sleep.
@@ -69,8 +77,16 @@ pub struct Played {
 
 /// Plays a script in simulated time, as fast as it goes.
 pub fn play(steps: &[Step], until_ms: f64) -> anyhow::Result<Played> {
+    run(&json!({ "until_ms": until_ms, "usb": false, "actions": steps }))
+}
+
+/// The same with a USB host plugged in.
+pub fn play_on_usb(steps: &[Step], until_ms: f64) -> anyhow::Result<Played> {
+    run(&json!({ "until_ms": until_ms, "usb": true, "actions": steps }))
+}
+
+fn run(script: &Value) -> anyhow::Result<Played> {
     let mut child = command("play.mjs")?.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().context("node")?;
-    let script = json!({ "until_ms": until_ms, "actions": steps });
     child.stdin.take().context("the emulator has no input")?.write_all(script.to_string().as_bytes())?;
     let said = child.wait_with_output()?;
     if !said.status.success() {

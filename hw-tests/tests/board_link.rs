@@ -5,7 +5,7 @@
 
 use hw_tests::{
     board::AT_REST,
-    chip::{Step, play},
+    chip::{Step, play, play_on_usb},
 };
 use platen_firmware_core::{Board, Calibration, Core, Identity, Light, Raw};
 use platen_protocol::board::{
@@ -261,6 +261,31 @@ fn a_reset_forgets_the_number_and_a_broken_room_sensor_is_named() {
         armed < again && again < none && none < absent && absent < wrong && wrong < heated && heated < good,
         "{said:?}"
     );
+}
+
+/// The host finds the serial line, opens it, and the same frames go over both lines.
+#[test]
+fn over_usb_the_board_says_the_same_and_obeys() {
+    let steps = [
+        Step::usb(500.0, &frame(0, ToBoard::Hello { protocol: VERSION })),
+        Step::usb(600.0, &frame(1, arm(77))),
+        Step::lid(700.0, (false, true)),
+        Step::lid(740.0, (true, false)),
+        Step::usb(800.0, &[frame(2, ToBoard::Certify { number: 77 }), frame(3, ToBoard::SelfTest)].concat()),
+    ];
+    let played = play_on_usb(&steps, 1_200.0).unwrap();
+    assert_eq!((played.resets, played.overruns), (0, 0));
+    let (usb, uart) = (packets(played.usb.iter().map(|b| b.1)), packets(played.bytes.iter().map(|b| b.1)));
+    assert!(uart.ends_with(&usb), "over USB: {usb:?}\nover the UART: {uart:?}");
+    let certificate = usb.iter().find_map(|packet| match packet.message {
+        FromBoard::Certificate(certificate) => Some(certificate),
+        _ => None,
+    });
+    let opened = certificate.and_then(|certificate| certificate.opened).expect("an opening");
+    assert!((39..=41).contains(&opened.samples), "{opened:?}");
+    for wanted in ["Hello", "Armed", "Certificate", "SelfTest", "Heartbeat"] {
+        assert!(usb.iter().any(|packet| format!("{:?}", packet.message).starts_with(wanted)), "{wanted}: {usb:?}");
+    }
 }
 
 /// A flood from the station: sampling goes on, and a frame behind it is understood.
