@@ -5,6 +5,7 @@ pub mod board;
 pub mod browser;
 pub mod chip;
 pub mod demo;
+pub mod drawn;
 pub mod flatbed;
 pub mod pages;
 pub mod process;

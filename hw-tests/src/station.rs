@@ -190,7 +190,7 @@ impl Station {
     /// The names of all faults as the journal has them, in order; each is there once for being raised and once for being
     /// cleared.
     pub fn faults(&self) -> anyhow::Result<Vec<String>> {
-        let events = self.query("SELECT body FROM event ORDER BY rowid", [])?;
+        let events = self.query("SELECT body FROM event ORDER BY id", [])?;
         let name = |event: &String| {
             let event: Value = serde_json::from_str(event).ok()?;
             Some(event["data"]["fault"].as_str().filter(|_| event["type"] != "platen.page.voided")?.to_owned())
@@ -213,6 +213,21 @@ impl Station {
         let rows = query.query_map(parameters, |row| row.get(0))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
+}
+
+/// The flags of all kept pages as a journal has reported them, in order.
+pub fn flags(file: &Path) -> anyhow::Result<Vec<Vec<String>>> {
+    let db = open_journal(file)?;
+    let mut query = db.prepare("SELECT body FROM event ORDER BY id")?;
+    let bodies = query.query_map([], |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
+    let mut flags = Vec::new();
+    for body in bodies {
+        let event: Value = serde_json::from_str(&body)?;
+        if event["type"] == "platen.page.accepted" {
+            flags.push(serde_json::from_value(event["data"]["flags"].clone())?);
+        }
+    }
+    Ok(flags)
 }
 
 fn open_journal(file: &Path) -> anyhow::Result<rusqlite::Connection> {

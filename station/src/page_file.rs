@@ -132,6 +132,7 @@ impl Said<'_> {
             "streaks_mm": findings.streaks.iter().map(|&mm| round(mm, 1)).collect::<Vec<_>>(),
             "dirt_mm": self.dirt.iter().map(|&place| pair(place)).collect::<Vec<_>>(),
             "holes": findings.holes.iter().map(|h| [round(h.x, 1), round(h.y, 1), round(h.radius, 1)]).collect::<Vec<_>>(),
+            "red_header": findings.red_header,
             "seal_mm": findings.seal.map(|s| [round(s.x, 1), round(s.y, 1), round(s.diameter, 1)]),
             "edge_mm": quality.edge_mm.map(|mm| round(mm, 3)),
             "paper": findings.paper,

@@ -1,7 +1,7 @@
 //! The page pipeline: pixels in, pixels and findings out. Everything here is pure; one file a stage, in order:
 //!
 //! [`geometry`] (views and images) → [`reduce`] → [`ink`] → [`paper`] → [`beyond`] → [`holes`] → [`blank`] → [`skew`] →
-//! [`fit`] → [`quality`] → [`seal`] → [`streaks`] → [`glass`] → [`same`] → [`turn`] → [`proof`] → [`encode`], the last
+//! [`fit`] → [`quality`] → [`seal`] → [`red_header`] → [`streaks`] → [`glass`] → [`same`] → [`turn`] → [`proof`] → [`encode`], the last
 //! three joined by [`deliver`]; what is asked of a page, its [`profile`] says
 //!
 //! Sign everywhere: an angle is the rotation in degrees that straightens the page, positive = counter-clockwise as seen
@@ -21,6 +21,7 @@ pub(crate) mod preview;
 pub(crate) mod profile;
 mod proof;
 mod quality;
+mod red_header;
 mod reduce;
 pub(crate) mod same;
 mod seal;
@@ -92,6 +93,8 @@ pub(crate) struct Findings {
     pub(crate) holes: Vec<Hole>,
     /// A round seal on a page that was scanned without colour.
     pub(crate) seal: Option<Ring>,
+    /// A red header on a page that was scanned in grey.
+    pub(crate) red_header: bool,
     /// What may be dirt on the glass, if the page lay on it; see [`glass::Glass`].
     pub(crate) specks: Option<Specks>,
     /// Inked places that must be on the delivered page.
@@ -151,6 +154,8 @@ pub(crate) enum Flag {
     ColourCast,
     /// A seal was scanned without colour.
     SealWithoutColour,
+    /// A red header was scanned without colour.
+    RedHeaderWithoutColour,
     /// Scanned at less than the profile's resolution.
     LowResolution,
     /// Dirt lies at one place of the glass, page after page.
@@ -180,6 +185,7 @@ impl Flag {
             Self::Clipped => "clipped",
             Self::ColourCast => "colour-cast",
             Self::SealWithoutColour => "seal-without-colour",
+            Self::RedHeaderWithoutColour => "red-header-without-colour",
             Self::LowResolution => "low-resolution",
             Self::DirtyGlass => "dirty-glass",
         }
@@ -192,6 +198,8 @@ const EDGES_ALONE: f64 = 0.8;
 const FEW: f32 = 0.03;
 /// Levels of one lid differ by less than this.
 const LID_EVEN: u8 = 20;
+/// Nearer to the sheet's edges than this lie their shadows, in mm.
+const RIM_MM: f64 = 4.0;
 /// A corner may lie so far outside of the scan before the sheet is said to leave the glass, in mm.
 const OUTSIDE_MM: f64 = 3.0;
 
@@ -225,6 +233,11 @@ pub(crate) fn examine(page: &View<'_>, fine: &Grey, profile: &Profile, lay: Lay)
         paper,
         quality: quality::measure(page, &ink, sheet, paper),
         seal: if page.mode == ColourMode::Colour { None } else { seal::find(&ink.grey) },
+        red_header: page.mode == ColourMode::Grey && {
+            let level = ink::paper_level(fine);
+            let area = sheet.inner_box(RIM_MM * dpi / 25.4, scale, (ink.grey.width, ink.grey.height));
+            red_header::is_there(fine, &ink.grey, area, level)
+        },
         specks: (lay == Lay::Glass).then(|| glass::specks(&ink.coarse, sheet, dpi)),
         marks: Vec::new(),
         holes: Vec::new(),
@@ -311,6 +324,7 @@ fn flags(page: &View<'_>, found: &Findings, laid: &Laid, sure: bool, profile: &P
         (Flag::Clipped, quality.clipped > limits.clipped || quality.crushed > limits.crushed),
         (Flag::ColourCast, quality.cast > limits.cast),
         (Flag::SealWithoutColour, found.seal.is_some()),
+        (Flag::RedHeaderWithoutColour, found.red_header),
         (Flag::LowResolution, page.dpi < limits.dpi),
         (Flag::Streaks, !found.streaks.is_empty()),
     ];

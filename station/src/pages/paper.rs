@@ -115,6 +115,19 @@ impl Sheet {
         }))
     }
 
+    /// The upright box of what lies further than `rim` from the sheet's sides, times `scale`, within `size`: left, top, right,
+    /// bottom.
+    pub(crate) fn inner_box(&self, rim: f64, scale: f64, (w, h): (usize, usize)) -> (usize, usize, usize, usize) {
+        let bound = |of: fn(&(f64, f64)) -> f64| {
+            let all = self.quad.each_ref().map(of);
+            let low = all.into_iter().fold(f64::MAX, f64::min);
+            let high = all.into_iter().fold(f64::MIN, f64::max);
+            (((low + rim) * scale).max(0.0) as usize, ((high - rim) * scale).max(0.0) as usize)
+        };
+        let ((left, right), (top, bottom)) = (bound(|p| p.0), bound(|p| p.1));
+        (left.min(w), top.min(h), right.min(w), bottom.min(h))
+    }
+
     /// How far inside of its edges a place lies: top, right, bottom, left, in pixels of the scan.
     pub(crate) fn distances(&self, place: (f64, f64)) -> [f64; 4] {
         let Inside(sides) = self.inside(0.0);
