@@ -13,12 +13,18 @@ const HIGH_MM: (f32, f32) = (5.5, 28.0);
 const WIDE_MM: f32 = 28.0;
 /// Places within a stroke, with ink all around, that a letter must have to tell its level.
 const CORES: u32 = 8;
-/// So many letters or parts of letters must agree, within so much of the paper's level, over so many mm.
+/// So many letters or parts of letters must agree, within so much of the paper's level, over so many mm; so many of them are as
+/// high as those of a header are, in mm.
 const LETTERS: usize = 6;
+const TALL: usize = 4;
+const TALL_MM: f32 = 8.5;
 const AGREE: f32 = 0.03;
 const SPREAD_MM: f32 = 45.0;
+/// They stand in one row: within so many mm, and what a slope of 15° adds.
+const ROW_MM: f32 = 24.0;
+const SLOPE: f32 = 0.27;
 /// Red ink has a level between these shares of the paper's.
-const RED: std::ops::Range<f32> = 0.24..0.74;
+const RED: std::ops::Range<f32> = 0.24..0.6;
 /// The page's black is darker by so much of the paper's level.
 const BLACK_BELOW: f32 = 0.13;
 /// Black is what so many of 10,000 places of the sheet reach.
@@ -31,8 +37,15 @@ pub(crate) type Area = (usize, usize, usize, usize);
 struct Piece {
     left: usize,
     right: usize,
-    height: usize,
+    top: usize,
+    bottom: usize,
     level: f32,
+}
+
+impl Piece {
+    fn height(&self) -> usize {
+        self.bottom - self.top + 1
+    }
 }
 
 /// `small` is the page at about 75 dpi, `fine` at twice that; `sheet` is the sheet's inside in pixels of `small`, `paper` its
@@ -44,26 +57,27 @@ pub(crate) fn is_there(fine: &Grey, small: &Grey, sheet: Area, paper: u8) -> boo
     }
     let lower = top + ((bottom - top) as f64 * UPPER) as usize;
     let mm = small.dpi / 25.4;
-    let mut levels: Vec<(f32, usize, usize)> = pieces(small, (left, top, right, lower), paper)
-        .into_iter()
-        .filter(|piece| {
-            let (high, wide) = (piece.height as f32 / mm, (piece.right - piece.left) as f32 / mm);
-            (HIGH_MM.0..HIGH_MM.1).contains(&high) && wide <= WIDE_MM && RED.contains(&piece.level)
-        })
-        .map(|piece| (piece.level, piece.left, piece.right))
-        .collect();
-    levels.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let mut letters = pieces(small, (left, top, right, lower), paper);
+    letters.retain(|piece| {
+        let (high, wide) = (piece.height() as f32 / mm, (piece.right - piece.left) as f32 / mm);
+        (HIGH_MM.0..HIGH_MM.1).contains(&high) && wide <= WIDE_MM && RED.contains(&piece.level)
+    });
+    letters.sort_by(|a, b| a.level.total_cmp(&b.level));
     // The largest group of letters with one level.
-    let group = (0..levels.len())
-        .map(|i| {
-            let end = levels.partition_point(|l| l.0 <= levels[i].0 + 2.0 * AGREE);
-            &levels[i..end]
-        })
+    let group = (0..letters.len())
+        .map(|i| &letters[i..letters.partition_point(|l| l.level <= letters[i].level + 2.0 * AGREE)])
         .max_by_key(|group| group.len());
     let Some(group) = group.filter(|group| group.len() >= LETTERS) else { return false };
-    let (from, to) = group.iter().fold((usize::MAX, 0), |(from, to), l| (from.min(l.1), to.max(l.2)));
-    let level = group[group.len() / 2].0;
-    (to - from) as f32 / mm >= SPREAD_MM && level - black(fine, sheet, paper) >= BLACK_BELOW
+    let tall = group.iter().filter(|piece| piece.height() as f32 / mm >= TALL_MM).count();
+    let extent = |from: fn(&Piece) -> usize, to: fn(&Piece) -> usize| {
+        let from = group.iter().map(from).min().unwrap_or(0);
+        let to = group.iter().map(to).max().unwrap_or(0);
+        (to - from) as f32 / mm
+    };
+    let (wide, high) = (extent(|p| p.left, |p| p.right), extent(|p| p.top, |p| p.bottom));
+    let in_a_row = wide >= SPREAD_MM && high <= ROW_MM + SLOPE * wide;
+    let level = group[group.len() / 2].level;
+    tall >= TALL && in_a_row && level - black(fine, sheet, paper) >= BLACK_BELOW
 }
 
 /// The level of what is printed black, as a share of the paper's.
@@ -116,7 +130,7 @@ fn pieces(small: &Grey, (left, top, right, bottom): Area, paper: u8) -> Vec<Piec
         }
         if cores >= CORES {
             let level = sum as f32 / cores as f32 / f32::from(paper);
-            found.push(Piece { left: from, right: to, height: high - low + 1, level });
+            found.push(Piece { left: from, right: to, top: low, bottom: high, level });
         }
     }
     found
