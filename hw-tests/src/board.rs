@@ -5,7 +5,7 @@ mod chip;
 mod core;
 
 use anyhow::Context;
-use platen_firmware_core::{Light, Measured, Raw};
+use platen_firmware_core::{Board, Calibration, Light, Measured, Raw};
 use platen_protocol::board::VERSION;
 use rustix::{
     fs::OFlags,
@@ -30,6 +30,21 @@ const PAPER: u16 = 900;
 const NO_PAPER: u16 = 3_500;
 /// A finger's shortest press.
 const PRESS_MS: u32 = 60;
+
+/// A shell around the core that cannot do anything.
+#[derive(Debug)]
+pub struct Nothing;
+
+impl Board for Nothing {
+    fn light(&mut self, _: Light) {}
+    fn buzz(&mut self, _: bool) {}
+    fn measure(&mut self) {}
+    fn heat(&mut self) {}
+    fn keep(&mut self, _: &Calibration) -> bool {
+        false
+    }
+    fn remember(&mut self, _: Option<u32>) {}
+}
 
 /// The board, as a script sees it.
 #[derive(Debug)]

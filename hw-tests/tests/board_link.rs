@@ -4,10 +4,10 @@
 #![allow(clippy::unwrap_used)] // a story that cannot go on has failed
 
 use hw_tests::{
-    board::AT_REST,
+    board::{AT_REST, Nothing},
     chip::{Step, play, play_on_usb},
 };
-use platen_firmware_core::{Board, Calibration, Core, Identity, Light, Raw};
+use platen_firmware_core::{Core, Identity, Raw};
 use platen_protocol::board::{
     Certificate, ClimateFault, Corner, Deframer, Denial, FromBoard, Lamp, Packet, Reset, Sound, ToBoard, VERSION,
     Watch, decode, encode,
@@ -37,20 +37,6 @@ fn frame(seq: u32, message: ToBoard) -> Vec<u8> {
 
 fn arm(number: u32) -> ToBoard {
     ToBoard::Arm { number, watch: Watch::LidAndCorner }
-}
-
-/// A shell around the core that cannot do anything.
-struct Nothing;
-
-impl Board for Nothing {
-    fn light(&mut self, _: Light) {}
-    fn buzz(&mut self, _: bool) {}
-    fn measure(&mut self) {}
-    fn heat(&mut self) {}
-    fn keep(&mut self, _: &Calibration) -> bool {
-        false
-    }
-    fn remember(&mut self, _: Option<u32>) {}
 }
 
 /// What the room's sensor has given, and when its message began to leave the board.

@@ -3,8 +3,8 @@
 
 #![allow(clippy::unwrap_used)] // a story that cannot go on has failed
 
-use hw_tests::board::AT_REST;
-use platen_firmware_core::{Board, Calibration, Core, Identity, Light};
+use hw_tests::board::{AT_REST, Nothing};
+use platen_firmware_core::{Core, Identity};
 use platen_protocol::board::{
     Corner, Deframer, FromBoard, Lamp, Packet, Reset, Sound, ToBoard, VERSION, Watch, encode,
 };
@@ -22,19 +22,6 @@ impl Random {
         self.0 ^= self.0 >> 27;
         (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) as usize % n
     }
-}
-
-struct Nothing;
-
-impl Board for Nothing {
-    fn light(&mut self, _: Light) {}
-    fn buzz(&mut self, _: bool) {}
-    fn measure(&mut self) {}
-    fn heat(&mut self) {}
-    fn keep(&mut self, _: &Calibration) -> bool {
-        true
-    }
-    fn remember(&mut self, _: Option<u32>) {}
 }
 
 fn message(random: &mut Random) -> ToBoard {

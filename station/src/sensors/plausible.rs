@@ -14,6 +14,9 @@ const FLAT: Duration = Duration::from_secs(60 * 60);
 /// So many readings of the room in a row must fail.
 const FAILED_READINGS: u32 = 3;
 
+/// A board that greets later than this after its start tells of a restart that is long over.
+const JUST_STARTED_MS: u32 = 10_000;
+
 /// What was seen.
 #[derive(Debug, Default)]
 pub(crate) struct Plausible {
@@ -33,6 +36,7 @@ impl Plausible {
     /// Takes a message of the board.
     pub(crate) fn hear(&mut self, now: Instant, message: &FromBoard) {
         match message {
+            FromBoard::Hello { reset: Reset::Watchdog | Reset::Forced, at_ms, .. } if *at_ms > JUST_STARTED_MS => {}
             FromBoard::Hello { reset: Reset::PowerOn, .. } => {}
             FromBoard::Hello { reset, .. } => {
                 self.restarted = Some(*reset);
@@ -238,16 +242,17 @@ mod tests {
     fn a_restart_is_told_with_the_firmwares_last_words_until_a_page_is_certified() {
         let now = Instant::now();
         let mut seen = Plausible::default();
-        let hello = |reset| FromBoard::Hello {
+        let hello = |reset, at_ms| FromBoard::Hello {
             protocol: 2,
             firmware: [0, 2, 0],
             serial: "x".try_into().unwrap(),
             reset,
-            at_ms: 0,
+            at_ms,
         };
-        seen.hear(now, &hello(Reset::PowerOn));
-        assert!(seen.faults().is_empty());
-        seen.hear(now, &hello(Reset::Forced));
+        seen.hear(now, &hello(Reset::PowerOn, 3));
+        seen.hear(now, &hello(Reset::Watchdog, 3_600_000));
+        assert!(seen.faults().is_empty(), "that was an hour ago");
+        seen.hear(now, &hello(Reset::Forced, 400));
         for text in ["panicked at src/", "main.rs:3"] {
             seen.hear(now, &FromBoard::Panic { part: 0, parts: 2, text: text.try_into().unwrap() });
         }
