@@ -45,6 +45,10 @@ fn each_fault_of_a_page_is_flagged_and_a_good_page_is_not() {
             &["second-sheet"],
             Drawing { sheet: (3.0, 3.0, 150.0, 200.0), scrap: Some((165.0, 225.0, 35.0, 60.0)), ..good(3) },
         ),
+        (
+            &["second-sheet"],
+            Drawing { sheet: (3.0, 3.0, 150.0, 200.0), scrap: Some((20.0, 225.0, 90.0, 50.0)), ..good(11) },
+        ),
         (&["light-leak"], Drawing { sheet: (3.0, 3.0, 150.0, 270.0), leak: true, ..good(4) }),
         (&["unsharp"], Drawing { blur: 3.5, ..good(5) }),
         (&["dark"], Drawing { paper: [98, 97, 95], ink: [30, 30, 30], ..good(6) }),

@@ -17,6 +17,11 @@ const LEAK_MM: usize = 20;
 const LID: u32 = 85;
 const DARK_LID: u32 = 60;
 const LEAST_LID: usize = 30;
+/// Between two sheets that were taken for one, a band of the lid runs from one side to the other, at least so large in mm²,
+/// within so many levels of the lid's, and as near to both sides in mm.
+const GAP_MM2: usize = 150;
+const GAP_EVEN: u8 = 14;
+const GAP_TO_SIDE_MM: f64 = 4.0;
 /// An edge of paper falls by this share of its height within two cells, in 1/100; light fades.
 const SHARP: u32 = 60;
 
@@ -40,39 +45,71 @@ pub(crate) fn look(small: &Grey, paper: u8, sheet: &Sheet, dpi: f64) -> Beyond {
         return Beyond { lid: Some(lid), another_sheet: false, light_leak: false };
     }
     let sheet_level = (u32::from(paper) * PAPER / 100) as u8;
-    let another_sheet = cells
-        .patches(sheet_level)
-        .iter()
-        .any(|patch| patch.len() >= SHEET_MM2 && cells.falls_sharply(patch, sheet_level, lid));
+    let another_sheet = is_parted(small, sheet, dpi, lid)
+        || cells
+            .patches(|v| v >= sheet_level)
+            .iter()
+            .any(|patch| patch.len() >= SHEET_MM2 && cells.falls_sharply(patch, sheet_level, lid));
     let light = lid.saturating_add(LIGHT);
     let light_leak = cells
-        .patches(light)
+        .patches(|v| v >= light)
         .iter()
         .any(|patch| cells.at_border(patch) >= LEAK_MM && !cells.falls_sharply(patch, light, lid));
     Beyond { lid: Some(lid), another_sheet, light_leak }
 }
 
-/// A coarse picture of what lies beside the sheet.
+/// Whether what was taken for one sheet is two: a band of the lid runs through it from side to side. A torn corner shows the
+/// lid, too, but only along two sides that meet.
+fn is_parted(small: &Grey, sheet: &Sheet, dpi: f64, lid: u8) -> bool {
+    // Beside an edge that was not seen the lid itself lies within the scan.
+    if sheet.seen != [true; 4] {
+        return false;
+    }
+    let scale = dpi / f64::from(small.dpi);
+    // The sheet's own edge is left out.
+    let inside = sheet.inside(BESIDE_MM * dpi / 25.4);
+    let cells = Cells::where_it(small, scale, |place| inside.holds(place));
+    let near = GAP_TO_SIDE_MM * dpi / 25.4;
+    cells.patches(|v| v.abs_diff(lid) <= GAP_EVEN).iter().any(|patch| {
+        let mut reaches = [false; 4];
+        for &i in patch {
+            let distances = sheet.distances(cells.middle(i, scale));
+            (0..4).for_each(|side| reaches[side] |= distances[side] < near);
+        }
+        patch.len() >= GAP_MM2 && (reaches[0] && reaches[2] || reaches[1] && reaches[3])
+    })
+}
+
+/// A coarse picture of a part of the scan.
 struct Cells {
     width: usize,
     height: usize,
-    /// Grey, or nothing where the sheet lies.
+    /// Grey, or nothing where it is not looked.
     levels: Vec<Option<u8>>,
 }
 
 impl Cells {
     fn beside(small: &Grey, sheet: &Sheet, dpi: f64) -> Self {
-        let (width, height) = (small.width / CELL, small.height / CELL);
-        let scale = dpi / f64::from(small.dpi);
         let inside = sheet.inside(-BESIDE_MM * dpi / 25.4);
-        let middle = |i: usize| (i * CELL + CELL / 2) as f64 * scale;
+        Self::where_it(small, dpi / f64::from(small.dpi), |place| !inside.holds(place))
+    }
+
+    /// Cells whose middles, in pixels of the scan, are asked for.
+    fn where_it(small: &Grey, scale: f64, asked: impl Fn((f64, f64)) -> bool) -> Self {
+        let (width, height) = (small.width / CELL, small.height / CELL);
+        let mut cells = Self { width, height, levels: Vec::new() };
         let level = |i: usize| {
             let (x, y) = (i % width, i / width);
-            let outside = !inside.holds((middle(x), middle(y)));
-            outside.then(|| small.row(y * CELL + CELL / 2)[x * CELL + CELL / 2])
+            asked(cells.middle(i, scale)).then(|| small.row(y * CELL + CELL / 2)[x * CELL + CELL / 2])
         };
-        let levels = (0..width * height).map(level).collect();
-        Self { width, height, levels }
+        cells.levels = (0..width * height).map(level).collect();
+        cells
+    }
+
+    /// The middle of a cell, in pixels of the scan.
+    fn middle(&self, i: usize, scale: f64) -> (f64, f64) {
+        let middle = |i: usize| (i * CELL + CELL / 2) as f64 * scale;
+        (middle(i % self.width), middle(i / self.width))
     }
 
     /// The median of what is dark.
@@ -84,13 +121,13 @@ impl Cells {
         (dark.len() >= LEAST_LID && dark.len() * 2 > all).then(|| *dark.select_nth_unstable(middle).1)
     }
 
-    /// Connected patches of cells that are at least so bright.
-    fn patches(&self, least: u8) -> Vec<Vec<usize>> {
-        let is_bright = |i: usize| self.levels[i].is_some_and(|v| v >= least);
+    /// Connected patches of cells with such levels.
+    fn patches(&self, wanted: impl Fn(u8) -> bool) -> Vec<Vec<usize>> {
+        let is_wanted = |i: usize| self.levels[i].is_some_and(&wanted);
         let mut seen = vec![false; self.levels.len()];
         let mut patches = Vec::new();
         for start in 0..self.levels.len() {
-            if seen[start] || !is_bright(start) {
+            if seen[start] || !is_wanted(start) {
                 continue;
             }
             seen[start] = true;
@@ -99,7 +136,7 @@ impl Cells {
             while let Some(&i) = patch.get(next) {
                 next += 1;
                 for near in self.around(i, 1) {
-                    if !seen[near] && is_bright(near) {
+                    if !seen[near] && is_wanted(near) {
                         seen[near] = true;
                         patch.push(near);
                     }
@@ -151,14 +188,20 @@ mod tests {
 
     /// A sheet on a dark lid at 75 dpi, with something else on the glass.
     fn scan(other: impl Fn(usize, usize) -> Option<u8>) -> Beyond {
+        let on_sheet = |x: usize, y: usize| (20..450).contains(&x) && (20..640).contains(&y);
+        scan_of(|x, y| other(x, y).filter(|_| !on_sheet(x, y)))
+    }
+
+    /// The same with something on the sheet, too.
+    fn scan_of(other: impl Fn(usize, usize) -> Option<u8>) -> Beyond {
         let (width, height) = (700, 900);
         let mut small = Grey { width, height, dpi: 75.0, data: vec![14; width * height] };
         for (i, v) in small.data.iter_mut().enumerate() {
             let (x, y) = (i % width, i / width);
-            if (20..450).contains(&x) && (20..640).contains(&y) {
-                *v = 225;
-            } else if let Some(level) = other(x, y) {
+            if let Some(level) = other(x, y) {
                 *v = level;
+            } else if (20..450).contains(&x) && (20..640).contains(&y) {
+                *v = 225;
             }
         }
         let quad = [(80.0, 80.0), (1_800.0, 80.0), (1_800.0, 2_560.0), (80.0, 2_560.0)];
@@ -176,6 +219,16 @@ mod tests {
         assert!(seen.another_sheet && !seen.light_leak, "{seen:?}");
         let seen = scan(|x, y| ((500..530).contains(&x) && (100..130).contains(&y)).then_some(210));
         assert!(!seen.another_sheet && !seen.light_leak, "{seen:?}");
+    }
+
+    #[test]
+    fn two_sheets_that_were_taken_for_one_are_seen_and_a_torn_corner_is_one_sheet() {
+        let gap = scan_of(|x, y| ((20..450).contains(&x) && (400..440).contains(&y)).then_some(16));
+        assert!(gap.another_sheet, "{gap:?}");
+        let torn = scan_of(|x, y| (x + y < 260).then_some(14));
+        assert!(!torn.another_sheet, "{torn:?}");
+        let printed = scan_of(|x, y| ((40..430).contains(&x) && (400..440).contains(&y)).then_some(16));
+        assert!(!printed.another_sheet, "{printed:?}");
     }
 
     #[test]
