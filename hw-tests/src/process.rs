@@ -6,7 +6,10 @@ use std::{
     net::{SocketAddr, TcpListener},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    sync::Once,
+    sync::{
+        Once,
+        atomic::{AtomicU32, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -114,10 +117,20 @@ pub fn wait_for<T>(
 }
 
 /// An address on this machine that nobody uses; `wanted` if that is free.
+///
+/// Each is given once, and from below the ports that Linux lends to outgoing connections (32768 and up): between this look and
+/// the server's own nobody takes it.
 pub fn free_address(wanted: u16) -> anyhow::Result<SocketAddr> {
-    let local = |port| SocketAddr::from(([127, 0, 0, 1], port));
-    let listener = TcpListener::bind(local(wanted)).or_else(|_| TcpListener::bind(local(0)))?;
-    Ok(listener.local_addr()?)
+    static GIVEN: AtomicU32 = AtomicU32::new(0);
+    let is_free = |port| TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], port))).is_ok();
+    let begin = std::process::id().wrapping_mul(61);
+    let others = std::iter::repeat_with(|| {
+        let given = GIVEN.fetch_add(1, Ordering::Relaxed);
+        20_000 + (begin.wrapping_add(given) % 12_000) as u16
+    });
+    let first = Some(wanted).filter(|&port| port != 0);
+    let port = first.into_iter().chain(others.take(12_000)).find(|&port| is_free(port));
+    Ok(SocketAddr::from(([127, 0, 0, 1], port.context("no port is free")?)))
 }
 
 /// Whether a program is installed.

@@ -189,6 +189,10 @@ fn whoever_says_that_the_lid_is_open_wins_and_two_that_differ_for_long_are_a_fau
     let cover = |open| desk.scanner.desk.set_flag("cover-open", open).unwrap();
     desk.hold_after(|| cover(true), "lid-open").unwrap();
     desk.hold_after(|| {}, "lid-disagrees").unwrap();
+    // A scanner that is gone says nothing more: what it said last does not stand for ever.
+    desk.scanner.desk.set_flag("unplugged", true).unwrap();
+    desk.station.wait("no word of the scanner", |v| v["holds"] == json!([])).unwrap();
+    desk.scanner.desk.set_flag("unplugged", false).unwrap();
     cover(false);
     desk.station.wait("agreement", |v| v["holds"] == json!([])).unwrap();
     operator.press_and_wait().unwrap();

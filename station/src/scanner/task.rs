@@ -104,21 +104,23 @@ struct Task {
 }
 
 impl Task {
-    /// Asks the scanner's sensors. A device without any is not asked again.
+    /// Asks the scanner's sensors. A device without any is not asked again until it is opened anew.
     async fn sense(&mut self) {
         let Some(mut worker) = self.worker.take() else { return };
-        match worker.ask(&Request::Sensors, SENSES, "telling its sensors").await {
+        let sensors = match worker.ask(&Request::Sensors, SENSES, "telling its sensors").await {
             Ok(Reply::Sensors(sensors)) => {
                 self.worker = Some(worker);
-                self.senses = sensors != ScannerSensors::default();
-                if self.senses {
-                    // A full channel gets the next news.
-                    let _ = self.events.try_send(Event::Sensors(sensors));
-                }
+                sensors
             }
             // The next page begins with a new process and tells what is wrong.
-            Ok(_) | Err(_) => worker.kill().await,
-        }
+            Ok(_) | Err(_) => {
+                worker.kill().await;
+                ScannerSensors::default()
+            }
+        };
+        self.senses = sensors != ScannerSensors::default();
+        // Told also when there are none: what a lost device said last must not stand for ever.
+        let _ = self.events.send(Event::Sensors(sensors)).await;
     }
 
     async fn scan(&mut self, attempt: u32, commands: &mut mpsc::Receiver<Command>) -> Result<RawPage, Fault> {
@@ -134,7 +136,10 @@ impl Task {
             Err(fault) => {
                 match fault {
                     // The process is broken, or the device may come back under another state: begin anew.
-                    Fault::Stalled { .. } | Fault::Crashed { .. } | Fault::DeviceIo { .. } => worker.kill().await,
+                    Fault::Stalled { .. } | Fault::Crashed { .. } | Fault::DeviceIo { .. } => {
+                        worker.kill().await;
+                        let _ = self.events.send(Event::Sensors(ScannerSensors::default())).await;
+                    }
                     _ => self.worker = Some(worker),
                 }
                 Err(fault)
@@ -146,6 +151,7 @@ impl Task {
         let mut worker = Worker::spawn(&self.slots)?;
         match self.configure(&mut worker).await {
             Ok(taken) => {
+                self.senses = true;
                 let _ = self.events.send(Event::Ready(taken)).await;
                 Ok(worker)
             }
