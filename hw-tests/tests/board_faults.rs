@@ -174,8 +174,13 @@ fn the_pedal_and_the_scanners_own_button_start_too() {
     desk.station.wait("the page by pedal", |v| v["batch"]["pages"] == 2).unwrap();
     desk.board.contacts(|raw| raw.pedal = false);
     operator.lay(2).unwrap();
-    desk.scanner.desk.set_flag("scan-button", true).unwrap();
-    desk.station.wait("the page by the scanner's button", |v| v["batch"]["pages"] == 3).unwrap();
+    // A press that the device has kept since a pass is for no page: somebody presses until it is seen.
+    desk.station
+        .wait("the page by the scanner's button", |v| {
+            desk.scanner.desk.set_flag("scan-button", v["desk"] == "waiting").unwrap();
+            v["batch"]["pages"] == 3
+        })
+        .unwrap();
     assert_eq!(desk.numbers().unwrap(), [1, 2, 3]);
 }
 

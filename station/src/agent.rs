@@ -140,6 +140,9 @@ pub(crate) struct Agent {
     /// What the scanner's own sensor says of the lid, if it has one, and since when the board says something else.
     cover_open: Option<bool>,
     cover_follows_lid: bool,
+    /// The scanner's button was down when it was looked at last, or may have been pressed during a pass: devices keep a press
+    /// until it is read, and that one is for no page.
+    scanner_button: bool,
     lids_differ_since: Option<Instant>,
     /// What was raised and not cleared yet.
     standing: Vec<Trouble>,
@@ -191,6 +194,7 @@ impl Agent {
             clock: BoardClock::default(),
             cover_open: None,
             cover_follows_lid: false,
+            scanner_button: true,
             lids_differ_since: None,
             standing: Vec::new(),
             journal,

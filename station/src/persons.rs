@@ -35,6 +35,11 @@ impl Persons {
         Self { all, wrong: 0, asked_again: None }
     }
 
+    /// All who were asked for have been proved: guessing begins anew. Not before, or who has a PIN could guess another's.
+    pub(crate) fn all_proved(&mut self) {
+        self.wrong = 0;
+    }
+
     /// Nothing if the PIN is this person's. Takes some 50 ms, on purpose.
     pub(crate) fn prove(&mut self, now: Instant, name: &str, pin: &str) -> Result<(), String> {
         if self.asked_again.is_some_and(|at| now < at) {
@@ -46,7 +51,6 @@ impl Persons {
                 .is_ok_and(|hash| Argon2::default().verify_password(pin.as_bytes(), &hash).is_ok())
         });
         if good {
-            self.wrong = 0;
             return Ok(());
         }
         self.wrong += 1;
@@ -105,5 +109,15 @@ mod tests {
         }
         assert!(persons.prove(now, "wang", "482915").unwrap_err().contains("too many"));
         assert_eq!(persons.prove(now + PAUSE, "wang", "482915"), Ok(()));
+
+        persons.all_proved();
+        for _ in 0..WRONG {
+            persons.prove(now + PAUSE, "wang", "482915").unwrap();
+            persons.prove(now + PAUSE, "chen", "000000").unwrap_err();
+        }
+        assert!(
+            persons.prove(now + PAUSE, "wang", "482915").unwrap_err().contains("too many"),
+            "one good PIN helps nobody"
+        );
     }
 }

@@ -22,8 +22,8 @@ impl Agent {
         let mut holds = match self.config.guard {
             Guard::Board => {
                 let said = self.interlock.holds(self.board_now());
-                // Of a lid that is open or unknown it need not be said that it does not move.
-                let stuck = if said.is_empty() { self.plausible.holds() } else { Vec::new() };
+                // Of sensors that are not heard it need not be said that they do not move.
+                let stuck = if self.interlock.inputs().is_some() { self.plausible.holds() } else { Vec::new() };
                 self.overrides.lift([said, self.scanner_lid(), stuck].concat())
             }
             Guard::Scanner | Guard::None => Vec::new(),

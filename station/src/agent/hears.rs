@@ -28,6 +28,7 @@ impl Agent {
                 }
             }
             task::Event::Page { attempt, page } => {
+                self.scanner_button = true;
                 self.progress = None;
                 if let Some(pass) = self.passes.get_mut(&attempt) {
                     pass.raw = Some(page);
@@ -37,11 +38,14 @@ impl Agent {
             task::Event::Sensors(sensors) => {
                 self.cover_open = sensors.cover_open;
                 self.compare_lids(Instant::now());
-                if sensors.start_button == Some(true) {
+                let down = sensors.start_button == Some(true);
+                if down && !std::mem::replace(&mut self.scanner_button, down) {
                     self.pressed();
                 }
+                self.scanner_button = down;
             }
             task::Event::Failed { attempt, fault } => {
+                self.scanner_button = true;
                 self.progress = None;
                 self.passes.remove(&attempt);
                 self.tell(Input::ScanFailed { attempt, why: Trouble::from(&fault) });
@@ -164,7 +168,7 @@ impl Agent {
     pub(super) fn made(&mut self, attempt: u32, result: Result<Made, KeepError>) {
         match result {
             Ok(made) if self.passes.contains_key(&attempt) => {
-                if made.kept.event.interlock == Interlock::Certified {
+                if matches!(made.kept.event.interlock, Interlock::Certified | Interlock::WatchedByStation) {
                     self.plausible.page(made.corner_mm);
                 }
                 self.made.insert(attempt, made);

@@ -252,7 +252,7 @@ impl Machine {
         let State::Open(work) = &mut self.state else { return };
         let lost = self.holds.iter().find(|hold| hold.name != "on-battery" && hold.name != "disk-full");
         if self.guard == Guard::Board
-            && matches!(work.desk, Desk::Scanning { .. })
+            && matches!(work.desk, Desk::Arming { .. } | Desk::Scanning { .. })
             && let Some(why) = lost
         {
             let why = during_pass(why);

@@ -53,7 +53,9 @@ pub(super) async fn begin(State(console): State<Console>, headers: HeaderMap, bo
         let mut persons = persons.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
         persons.prove(now, &first.name, &first.pin)?;
-        persons.prove(now, &second.name, &second.pin)
+        persons.prove(now, &second.name, &second.pin)?;
+        persons.all_proved();
+        Ok::<(), String>(())
     });
     match proved.await {
         Ok(Ok(())) => {}

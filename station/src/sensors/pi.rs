@@ -120,6 +120,9 @@ trait Hands {
     fn heat(&mut self);
 }
 
+/// So long after it was asked for a certificate is given: longer than pins and edges may differ, see [`samples`].
+const CERTIFIES_AFTER_MS: u32 = 120;
+
 /// This machine's pins.
 #[derive(Debug)]
 pub(crate) struct Pi {
@@ -203,9 +206,10 @@ impl<H: Hardware> PiLine<H> {
 
 impl<H: Hardware> Line for PiLine<H> {
     fn say(&mut self, message: &ToBoard) -> Result<(), String> {
-        // A certificate asked for now must tell of everything up to now.
         let now_ms = self.samples.millis(self.hardware.now());
-        self.said.push_back((now_ms, message.clone()));
+        // A certificate asked for now must tell of everything up to now: whatever contradicts it has come until then.
+        let waits = if matches!(message, ToBoard::Certify { .. }) { CERTIFIES_AFTER_MS } else { 0 };
+        self.said.push_back((now_ms.wrapping_add(waits), message.clone()));
         Ok(())
     }
 

@@ -42,7 +42,12 @@ impl Plausible {
                 self.restarted = Some(*reset);
                 self.panic.clear();
             }
-            FromBoard::Panic { text, .. } => self.panic.push_str(text),
+            FromBoard::Panic { part, text, .. } => {
+                if *part == 0 {
+                    self.panic.clear();
+                }
+                self.panic.push_str(text);
+            }
             FromBoard::Climate { milli_percent, .. } => {
                 self.failed = None;
                 match self.humidity {
@@ -253,8 +258,8 @@ mod tests {
         seen.hear(now, &hello(Reset::Watchdog, 3_600_000));
         assert!(seen.faults().is_empty(), "that was an hour ago");
         seen.hear(now, &hello(Reset::Forced, 400));
-        for text in ["panicked at src/", "main.rs:3"] {
-            seen.hear(now, &FromBoard::Panic { part: 0, parts: 2, text: text.try_into().unwrap() });
+        for (part, text) in [(0, "panicked at src/"), (1, "main.rs:3")] {
+            seen.hear(now, &FromBoard::Panic { part, parts: 2, text: text.try_into().unwrap() });
         }
         assert!(seen.faults()[0].text.en.contains("panicked at src/main.rs:3"));
         seen.certified();

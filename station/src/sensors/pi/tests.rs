@@ -85,7 +85,7 @@ impl PiLine<&mut Bench> {
 
     fn certificate(&mut self, number: u32) -> Result<Certificate, FromBoard> {
         self.say(&ToBoard::Certify { number }).unwrap();
-        let said = self.pass(ms(20), ms(2)).unwrap();
+        let said = self.pass(ms(150), ms(2)).unwrap();
         let certificate = said.iter().find_map(|m| match m {
             FromBoard::Certificate(certificate) => Some(*certificate),
             _ => None,
