@@ -189,6 +189,23 @@ fn the_pedal_and_the_scanners_own_button_start_too() {
 }
 
 #[test]
+fn a_press_of_the_scanners_button_during_a_pass_starts_no_other_page_of_the_same_sheet() {
+    let desk = desk(3, 40.0);
+    let operator = desk.operator();
+    operator.lay(0).unwrap();
+    operator.press_and_see_the_light().unwrap();
+    desk.scanner.desk.set_flag("scan-button", true).unwrap();
+    desk.station.wait("the page", |v| v["batch"]["pages"] == 1).unwrap();
+    // The device is asked for it, and it starts nothing.
+    wait("the press to be read", || Ok((!desk.scanner.desk.flag("scan-button")).then_some(()))).unwrap();
+    operator.lay(1).unwrap();
+    let view = desk.station.view().unwrap();
+    assert_eq!((&view["batch"]["pages"], &view["desk"]), (&json!(1), &json!("waiting")), "{view}");
+    operator.press_and_wait().unwrap();
+    assert_eq!(desk.numbers().unwrap(), [1, 2]);
+}
+
+#[test]
 fn whoever_says_that_the_lid_is_open_wins_and_two_that_differ_for_long_are_a_fault() {
     let desk = desk(2, 0.0);
     let operator = desk.operator();
@@ -196,8 +213,8 @@ fn whoever_says_that_the_lid_is_open_wins_and_two_that_differ_for_long_are_a_fau
     operator.press_and_wait().unwrap();
     operator.lay(1).unwrap();
     let cover = |open| desk.scanner.desk.set_flag("cover-open", open).unwrap();
-    desk.hold_after(|| cover(true), "lid-open").unwrap();
-    desk.hold_after(|| {}, "lid-disagrees").unwrap();
+    desk.hold_after(|| cover(true), "cover-open").unwrap();
+    desk.hold_after(|| {}, "cover-disagrees").unwrap();
     // A scanner that is gone says nothing more: what it said last does not stand for ever.
     desk.scanner.desk.set_flag("unplugged", true).unwrap();
     desk.station.wait("no word of the scanner", |v| v["holds"] == json!([])).unwrap();

@@ -92,6 +92,12 @@ fn a_broken_switch_is_overridden_by_two_persons_and_every_page_and_every_screen_
     };
     assert!(inside(1).contains("lid, by wang and chen: the switch is torn off"), "the file itself says so");
     assert!(!inside(0).contains("by wang and chen"));
+    assert!(inside(0).contains("lid closed, paper in its corner"));
+    // What nobody watched is not said to have been closed.
+    assert!(inside(1).contains("lid not watched, paper in its corner") && !inside(1).contains("lid closed"));
+    let watched: Vec<_> =
+        desk.station.records(BATCH).unwrap().into_iter().map(|r| r["watched"]["lid"].clone()).collect();
+    assert_eq!(watched, [true, false, false]);
     let shown = wait("the supervisor", || {
         let shown = supervisor.snapshot()?;
         let of_override = |a: &Value| a["kind"] == "override-lid" || a["fault"] == "override-lid";
@@ -110,6 +116,33 @@ fn a_broken_switch_is_overridden_by_two_persons_and_every_page_and_every_screen_
     operator.press_and_wait().unwrap();
     assert_eq!(desk.numbers().unwrap(), [1, 2, 3, 4]);
     assert_eq!(desk.station.view().unwrap()["last_page"]["interlock"], "certified");
+}
+
+#[test]
+fn an_override_of_one_sensor_leaves_the_check_of_the_other_and_a_pin_cannot_be_guessed() {
+    let desk = FlatbedDesk::with(5, 0.0, |setup, _| {
+        setup.sections = PINS.map(|(name, pin)| person(name, pin)).concat();
+        Ok(())
+    })
+    .unwrap();
+    let operator = desk.operator();
+    operator.lay(0).unwrap();
+    desk.hold_after(|| desk.board.contacts(|raw| raw.left = 2), "corner-broken").unwrap();
+    let [wang, chen] = PINS;
+    assert_eq!(desk.station.ask("override", &asked("corner", wang, chen)).unwrap().0, 200);
+    for page in 0..3 {
+        desk.scanner.desk.lay(page).unwrap();
+        operator.press_and_wait().unwrap();
+    }
+    // The lid has not moved for three pages.
+    desk.hold_after(|| {}, "lid-stuck").unwrap();
+
+    // Who has a PIN cannot guess another's with it.
+    for _ in 0..5 {
+        assert_eq!(desk.station.ask("override", &asked("lid", wang, ("chen", "111111"))).unwrap().0, 403);
+    }
+    let (status, answer) = desk.station.ask("override", &asked("lid", wang, chen)).unwrap();
+    assert!(status == 403 && answer["error"].as_str().unwrap().contains("too many wrong PINs"), "{answer}");
 }
 
 /// WebDriver's name of the Tab key.

@@ -5,11 +5,15 @@
 
 use hw_tests::{
     flatbed::{BATCH, FlatbedDesk},
+    pages,
+    process::wait,
+    scanner::VirtualScanner,
     terminal,
     ups::{Guarded, Ups},
 };
 use serde_json::{Value, json};
 use std::path::Path;
+use virtual_scanner::desk::Settings;
 
 /// A desk on a UPS.
 fn desk(pages: u32, ppm: f64) -> (FlatbedDesk, Ups) {
@@ -61,6 +65,28 @@ fn on_battery_the_page_is_finished_and_the_next_is_refused_and_a_low_battery_clo
 }
 
 #[test]
+fn in_the_terminal_a_low_battery_ends_the_run_with_what_was_kept_and_why() {
+    let folder = tempfile::tempdir().unwrap();
+    pages::write_numbered(&folder.path().join("pages"), 40).unwrap();
+    let settings = Settings { ppm: 60.0, ..Settings::new(&folder.path().join("pages"), 40) };
+    let scanner = VirtualScanner::create(folder.path(), settings).unwrap();
+    let ups = Ups::start(&folder.path().join("nut")).unwrap();
+    let args = terminal::feeder(40, &folder.path().join("out"));
+    let mut args: Vec<_> = args.iter().map(String::as_str).collect();
+    args.extend(["--ups", &ups.address]);
+    let said = std::thread::scope(|scope| {
+        let run = scope.spawn(|| terminal::station(&scanner, &args));
+        wait("the fifth page", || Ok((scanner.desk.position() >= 5).then_some(()))).unwrap();
+        ups.set("OB LB", 3.0).unwrap();
+        run.join().unwrap().unwrap()
+    });
+    assert_eq!(said.code, Some(1), "{}{}", said.out, said.err);
+    let kept = said.out.split(" pages in this run").next().and_then(|s| s.rsplit(' ').next()).unwrap().to_owned();
+    assert!(kept.parse::<u32>().unwrap() >= 4 && said.out.contains(&format!("{kept} of 40 in all")), "{}", said.out);
+    assert!(said.out.contains("because:  the UPS's battery is nearly empty"), "{}", said.out);
+}
+
+#[test]
 fn a_worn_battery_a_shutdown_a_lost_driver_and_a_vanished_server_are_told_apart() {
     let (desk, mut ups) = desk(1, 0.0);
     power(&desk, "online");
@@ -68,14 +94,17 @@ fn a_worn_battery_a_shutdown_a_lost_driver_and_a_vanished_server_are_told_apart(
     desk.fault("ups-battery-worn", true).unwrap();
     ups.set("OL", 80.0).unwrap();
     desk.fault("ups-battery-worn", false).unwrap();
-    ups.set("FSD OB LB", 2.0).unwrap();
+    ups.set("OL RB", 80.0).unwrap();
+    desk.fault("ups-battery-worn", true).unwrap();
+    ups.set("FSD OB LB RB", 2.0).unwrap();
     power(&desk, "forced_shutdown");
-    ups.set("OL", 80.0).unwrap();
+    ups.set("OL RB", 80.0).unwrap();
     power(&desk, "online");
     ups.lose_driver();
     power(&desk, "stale");
     ups.vanish();
     power(&desk, "unreachable");
+    desk.fault("ups-battery-worn", true).unwrap();
     assert_eq!(desk.station.view().unwrap()["holds"], json!([]), "silence is no bad news of the mains");
 }
 

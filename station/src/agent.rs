@@ -28,6 +28,7 @@ use crate::{
     view::{PageView, Preview, View},
     words::Trouble,
 };
+use guards::{ScannerSays, Supply};
 use jiff::Timestamp;
 pub(crate) use picture::load_plans;
 use platen_protocol::{
@@ -137,13 +138,7 @@ pub(crate) struct Agent {
     plausible: Plausible,
     overrides: Overrides,
     clock: BoardClock,
-    /// What the scanner's own sensor says of the lid, if it has one, and since when the board says something else.
-    cover_open: Option<bool>,
-    cover_follows_lid: bool,
-    /// The scanner's button was down when it was looked at last, or may have been pressed during a pass: devices keep a press
-    /// until it is read, and that one is for no page.
-    scanner_button: bool,
-    lids_differ_since: Option<Instant>,
+    scanner_says: ScannerSays,
     /// What was raised and not cleared yet.
     standing: Vec<Trouble>,
     journal: Journal,
@@ -161,9 +156,7 @@ pub(crate) struct Agent {
     progress: Option<f64>,
     room: Option<(f64, f64, Instant)>,
     power: Option<(Power, Instant)>,
-    /// Since the UPS said so, until it says that the mains is back: silence in between is no good news.
-    mains_failed: bool,
-    battery_low: bool,
+    supply: Supply,
     last_page: Option<PageView>,
     lamp: Option<Lamp>,
 }
@@ -192,10 +185,7 @@ impl Agent {
             plausible: Plausible::default(),
             overrides: Overrides::default(),
             clock: BoardClock::default(),
-            cover_open: None,
-            cover_follows_lid: false,
-            scanner_button: true,
-            lids_differ_since: None,
+            scanner_says: ScannerSays::default(),
             standing: Vec::new(),
             journal,
             out,
@@ -209,8 +199,7 @@ impl Agent {
             progress: None,
             room: None,
             power: None,
-            mains_failed: false,
-            battery_low: false,
+            supply: Supply::default(),
             last_page: None,
             lamp: None,
         };

@@ -4,6 +4,8 @@
 //! syncs the folders; only then does the journal say that the page is kept. What a kill leaves behind in between is
 //! found by [`sweep`] at the next start.
 
+mod facts;
+
 use crate::{
     SOFTWARE,
     batch::{ArchivalCode, PageId, Plan, store::KeptPage},
@@ -16,9 +18,10 @@ use crate::{
     profile::Profile,
     scanner::{ScanSettings, Taken, process::RawPage},
 };
+use facts::metadata;
 use jiff::Timestamp;
 use platen_protocol::{
-    board::Certificate,
+    board::{Certificate, Watch},
     uplink::{Interlock, Overridden, PageAccepted, Source},
 };
 use rustix::fs::OFlags;
@@ -72,6 +75,8 @@ pub(crate) struct Job {
     pub(crate) page: PageId,
     pub(crate) interlock: Interlock,
     pub(crate) certificate: Option<Certificate>,
+    /// What the certificate is about.
+    pub(crate) watch: Option<Watch>,
     pub(crate) overridden: Vec<Overridden>,
     pub(crate) taken: Option<Taken>,
     pub(crate) raw: RawPage,
@@ -149,6 +154,7 @@ pub(crate) fn make(job: &Job, context: &Context) -> Result<Made, KeepError> {
             "layout": layout, "scanned_at": job.scanned_at, "operator": context.operator, "software": SOFTWARE,
         },
         "certificate": job.certificate,
+        "watched": job.certificate.and(job.watch).map(|watch| json!({ "lid": watch.lid(), "corner": watch.corner() })),
         "profile": { "name": context.profile.pages.name, "version": context.profile.pages.version, "sha256": context.profile.sha256, "quality": context.profile.pages.quality },
         "quality": findings.quality,
         "steps": metadata.steps,
@@ -202,44 +208,6 @@ fn deliver_to(
 
 fn round(value: f64, scale: f64) -> f64 {
     (value * scale).round() / scale
-}
-
-fn metadata(job: &Job, context: &Context, steps: Vec<String>) -> encode::Metadata {
-    let settings = &context.settings;
-    let mut facts = vec![
-        ("station", context.station.clone()),
-        ("device", context.device.clone()),
-        ("batch", context.plan.batch.to_string()),
-        ("volume", context.plan.volumes[job.page.volume].code.to_string()),
-        ("number", job.page.number.to_string()),
-        ("dpi", settings.dpi.to_string()),
-        ("mode", format!("{:?}", settings.mode).to_lowercase()),
-        ("source", format!("{:?}", settings.source).to_lowercase()),
-        (
-            "interlock",
-            match job.interlock {
-                Interlock::Certified => "certified".into(),
-                Interlock::WatchedByStation => "watched by the station through its own pins".into(),
-                Interlock::Overridden => "a sensor was overridden by two persons".into(),
-                Interlock::Feeder => "feeder".into(),
-                Interlock::None => "none: scanned without interlocks".into(),
-            },
-        ),
-    ];
-    if let Some(c) = &job.certificate {
-        let open = if c.opened.is_none() { "lid closed" } else { "lid opened" };
-        facts.push(("certificate", format!("number {}, {} samples, {open}", c.number, c.samples)));
-    }
-    for Overridden { sensor, by, reason } in &job.overridden {
-        facts.push(("override", format!("{sensor}, by {}: {reason}", by.join(" and "))));
-    }
-    encode::Metadata {
-        time: job.scanned_at.to_string(),
-        software: SOFTWARE.into(),
-        operator: context.operator.clone(),
-        facts,
-        steps,
-    }
 }
 
 /// Paths of a page below the output folder: delivered image and master.

@@ -151,6 +151,8 @@ impl Args {
 /// What was done in this run.
 #[derive(Default)]
 struct Tally {
+    /// Pages of the batch in all, as they were shown last: on a nearly empty battery the station closes the batch.
+    kept: u32,
     pages: Vec<PageAccepted>,
     voided: Vec<String>,
     sheet: Option<PathBuf>,
@@ -210,6 +212,7 @@ async fn scan(running: &mut Running, start_by: StartBy, bar: &ProgressBar) -> an
     loop {
         let view = running.view.borrow_and_update().clone();
         if let Some(view) = &view {
+            tally.kept = view.batch.as_ref().map_or(tally.kept, |batch| batch.pages);
             // On a nearly empty battery the station closes the batch by itself.
             if ["complete", "no_batch"].contains(&view.desk) {
                 break;
@@ -340,7 +343,7 @@ fn plainly(no: &No) -> String {
 
 #[allow(clippy::print_stdout)] // its output is what the user asked for
 fn summary(args: &Args, plan: &Plan, tally: &Tally, view: Option<&View>, waiting: u64, took: Duration) -> i32 {
-    let kept = view.and_then(|v| v.batch.as_ref()).map_or(0, |b| b.pages);
+    let kept = view.and_then(|v| v.batch.as_ref()).map_or(tally.kept, |b| b.pages);
     let missing = plan.expected() - kept.min(plan.expected());
     let n = tally.pages.len();
     println!("batch {}: {n} pages in this run, {kept} of {} in all", plan.batch, plan.expected());
@@ -380,8 +383,9 @@ fn summary(args: &Args, plan: &Plan, tally: &Tally, view: Option<&View>, waiting
         {
             println!("MISSING:  {} pages of {}, from page {} on", volume.expected - done, volume.code, done + 1);
         }
-        if let Some(fault) = view.and_then(|v| v.fault.as_ref()) {
-            println!("because:  {}: {}", fault.trouble.text.en, fault.trouble.action.en);
+        let why = view.and_then(|v| v.fault.as_ref().map(|fault| &fault.trouble).or(v.holds.first()));
+        if let Some(why) = why {
+            println!("because:  {}: {}", why.text.en, why.action.en);
         }
         println!("go on:    run the same command again");
     }

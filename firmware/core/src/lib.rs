@@ -113,6 +113,7 @@ impl Core {
     #[must_use]
     pub fn new(identity: Identity, at_ms: u32, raw: Raw) -> Self {
         let calibration = identity.calibration.unwrap_or(Calibration::DEFAULT);
+        let panic_part = identity.panic.map(|_| 0);
         let mut core = Self {
             identity,
             contacts: Contacts::new(calibration, raw),
@@ -129,7 +130,7 @@ impl Core {
             buzzing: false,
             show: None,
             counts: Counts::default(),
-            panic_part: None,
+            panic_part,
             last_sample: at_ms,
         };
         core.say_hello(at_ms);

@@ -109,6 +109,7 @@ impl Agent {
             page,
             interlock,
             certificate: pass.certificate,
+            watch: pass.watch,
             overridden: pass.overridden.clone(),
             taken: self.taken.clone(),
             raw,

@@ -16,6 +16,39 @@ use std::time::{Duration, Instant};
 /// Two sources that tell different things of the lid for so long are no moving lid.
 const DISAGREE: Duration = Duration::from_secs(3);
 
+/// What the UPS has said of the power. Silence is no good news: it stays until the UPS says something else.
+#[derive(Debug, Default)]
+pub(super) struct Supply {
+    pub(super) mains_failed: bool,
+    pub(super) battery_low: bool,
+    pub(super) battery_worn: bool,
+}
+
+/// What the scanner's own sensors say.
+#[derive(Debug)]
+pub(super) struct ScannerSays {
+    /// Its cover, if it has a sensor.
+    pub(super) cover_open: Option<bool>,
+    /// The cover was seen open with the lid: it is one.
+    pub(super) cover_follows_lid: bool,
+    /// Since when the board says something else.
+    pub(super) differs_since: Option<Instant>,
+    /// Its button was down when it was looked at last, or may have been pressed during a pass: devices keep a press until it
+    /// is read, and that one is for no page.
+    pub(super) button: bool,
+}
+
+impl Default for ScannerSays {
+    fn default() -> Self {
+        Self { cover_open: None, cover_follows_lid: false, differs_since: None, button: true }
+    }
+}
+
+const ONE_IS_BROKEN: (&str, &str) = (
+    "open and close the lid; if this stays, one of both sensors is broken",
+    "请重新开合盖板；如仍提示，其中一个传感器有故障",
+);
+
 impl Agent {
     /// Everything that stands against a start now.
     pub(super) fn holds(&self) -> Vec<Trouble> {
@@ -24,7 +57,10 @@ impl Agent {
                 let said = self.interlock.holds(self.board_now());
                 // Of sensors that are not heard it need not be said that they do not move.
                 let stuck = if self.interlock.inputs().is_some() { self.plausible.holds() } else { Vec::new() };
-                self.overrides.lift([said, self.scanner_lid(), stuck].concat())
+                let mut holds = self.overrides.lift([said, self.lid_against_the_scanner(), stuck].concat());
+                // No override lifts what the scanner itself says: it would not scan.
+                holds.extend(self.scanner_lid());
+                holds
             }
             Guard::Scanner | Guard::None => Vec::new(),
         };
@@ -37,38 +73,37 @@ impl Agent {
         self.interlock.heard().filter(|_| self.board_waits).unwrap_or_else(Instant::now)
     }
 
-    /// The scanner's own cover sensor: whoever says open wins, and if both tell different things for long, one is broken.
-    fn scanner_lid(&self) -> Vec<Trouble> {
-        let disagree = self.lids_differ_since.is_some_and(|since| since.elapsed() > DISAGREE);
-        match self.cover_open {
-            Some(open) if disagree => {
-                let (en, zh) = if open {
-                    (
-                        "the scanner says that its lid is open, the board that it is closed",
-                        "扫描仪显示开盖，传感器板显示合盖",
-                    )
-                } else {
-                    (
-                        "the board says that the lid is open, the scanner that it is closed",
-                        "传感器板显示开盖，扫描仪显示合盖",
-                    )
-                };
-                let action = (
-                    "open and close the lid; if this stays, one of both sensors is broken",
-                    "请重新开合盖板；如仍提示，其中一个传感器有故障",
-                );
-                vec![Trouble::new("lid-disagrees", (en, zh), action).alarm()]
-            }
-            Some(true) => {
-                let text = ("the scanner says that its lid is open", "扫描仪显示盖板未合上");
-                vec![Trouble::new("lid-open", text, ("close the lid", "请合上盖板"))]
-            }
-            Some(false) | None => Vec::new(),
+    /// Whether board and scanner have told different things of the lid for long.
+    fn lids_disagree(&self) -> bool {
+        self.scanner_says.differs_since.is_some_and(|since| since.elapsed() > DISAGREE)
+    }
+
+    /// The board alone says for long that the lid is open.
+    fn lid_against_the_scanner(&self) -> Vec<Trouble> {
+        let alone = self.scanner_says.cover_open == Some(false) && self.lids_disagree();
+        let text =
+            ("the board says that the lid is open, the scanner that it is closed", "传感器板显示开盖，扫描仪显示合盖");
+        if alone { vec![Trouble::new("lid-disagrees", text, ONE_IS_BROKEN).alarm()] } else { Vec::new() }
+    }
+
+    /// The scanner's own cover sensor: whoever says open wins.
+    fn scanner_lid(&self) -> Option<Trouble> {
+        if self.scanner_says.cover_open != Some(true) {
+            return None;
         }
+        if self.lids_disagree() {
+            let text = (
+                "the scanner says that its lid is open, the board that it is closed",
+                "扫描仪显示开盖，传感器板显示合盖",
+            );
+            return Some(Trouble::new("cover-disagrees", text, ONE_IS_BROKEN).alarm());
+        }
+        let text = ("the scanner says that its lid is open", "扫描仪显示盖板未合上");
+        Some(Trouble::new("cover-open", text, ("close the lid", "请合上盖板")))
     }
 
     fn power_holds(&self) -> Option<Trouble> {
-        if self.battery_low {
+        if self.supply.battery_low {
             let trouble = Trouble::new(
                 "battery-low",
                 ("the UPS's battery is nearly empty; the batch was closed", "UPS 电池即将耗尽，批次已关闭"),
@@ -76,7 +111,7 @@ impl Agent {
             );
             return Some(trouble);
         }
-        self.mains_failed.then(|| {
+        self.supply.mains_failed.then(|| {
             Trouble::new(
                 "on-battery",
                 ("the mains has failed, the UPS is on battery", "市电中断，UPS 正在用电池供电"),
@@ -94,8 +129,7 @@ impl Agent {
 
     /// A UPS that is lost or on battery the supervisor sees in the readings.
     fn power_faults(&self) -> Option<Trouble> {
-        let worn = self.power.is_some_and(|(power, _)| power.replace_battery);
-        worn.then(|| {
+        self.supply.battery_worn.then(|| {
             Trouble::new(
                 "ups-battery-worn",
                 ("the UPS asks for a new battery", "UPS 电池需更换"),
@@ -131,7 +165,7 @@ impl Agent {
 
     /// On a nearly empty battery the pass is void, what was scanned is kept, and the batch is closed: it can be opened again.
     pub(super) fn wind_down(&mut self) {
-        if !self.battery_low {
+        if !self.supply.battery_low {
             return;
         }
         let now = Instant::now();

@@ -28,7 +28,7 @@ impl Agent {
                 }
             }
             task::Event::Page { attempt, page } => {
-                self.scanner_button = true;
+                self.scanner_says.button = true;
                 self.progress = None;
                 if let Some(pass) = self.passes.get_mut(&attempt) {
                     pass.raw = Some(page);
@@ -36,16 +36,16 @@ impl Agent {
                 self.tell(Input::Scanned { attempt });
             }
             task::Event::Sensors(sensors) => {
-                self.cover_open = sensors.cover_open;
+                self.scanner_says.cover_open = sensors.cover_open;
                 self.compare_lids(Instant::now());
                 let down = sensors.start_button == Some(true);
-                if down && !std::mem::replace(&mut self.scanner_button, down) {
+                if down && !std::mem::replace(&mut self.scanner_says.button, down) {
                     self.pressed();
                 }
-                self.scanner_button = down;
+                self.scanner_says.button = down;
             }
             task::Event::Failed { attempt, fault } => {
-                self.scanner_button = true;
+                self.scanner_says.button = true;
                 self.progress = None;
                 self.passes.remove(&attempt);
                 self.tell(Input::ScanFailed { attempt, why: Trouble::from(&fault) });
@@ -141,20 +141,26 @@ impl Agent {
     /// feeder alone: that one stays closed while a lid is open says nothing until it was seen to follow the lid.
     fn compare_lids(&mut self, now: Instant) {
         let board_open = self.interlock.inputs().map(|inputs| inputs.lid != Lid::Closed);
-        let (Some(scanner), Some(board)) = (self.cover_open, board_open) else {
-            self.lids_differ_since = None;
+        let (Some(scanner), Some(board)) = (self.scanner_says.cover_open, board_open) else {
+            self.scanner_says.differs_since = None;
             return;
         };
-        self.cover_follows_lid |= scanner && board;
-        let differ = scanner != board && (scanner || self.cover_follows_lid);
-        self.lids_differ_since = differ.then(|| self.lids_differ_since.unwrap_or(now));
+        self.scanner_says.cover_follows_lid |= scanner && board;
+        let differ = scanner != board && (scanner || self.scanner_says.cover_follows_lid);
+        self.scanner_says.differs_since = differ.then(|| self.scanner_says.differs_since.unwrap_or(now));
     }
 
     pub(super) fn power(&mut self, power: Power) {
+        if !matches!(power.state, UpsState::Stale | UpsState::Unreachable) {
+            self.supply.battery_worn = power.replace_battery;
+        }
+        let supply = &mut self.supply;
         match power.state {
-            UpsState::Online => (self.mains_failed, self.battery_low) = (false, false),
-            UpsState::OnBattery => (self.mains_failed, self.battery_low) = (true, false),
-            UpsState::LowBattery | UpsState::ForcedShutdown => (self.mains_failed, self.battery_low) = (true, true),
+            UpsState::Online => (supply.mains_failed, supply.battery_low) = (false, false),
+            UpsState::OnBattery => (supply.mains_failed, supply.battery_low) = (true, false),
+            UpsState::LowBattery | UpsState::ForcedShutdown => {
+                (supply.mains_failed, supply.battery_low) = (true, true);
+            }
             UpsState::Stale | UpsState::Unreachable => {}
         }
         let before = self.power.replace((power, Instant::now())).map(|(p, _)| p.state);

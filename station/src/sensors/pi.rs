@@ -184,10 +184,10 @@ impl<H: Hardware> PiLine<H> {
         Self { core: Core::new(identity, 0, samples.now()), hardware, samples, said: VecDeque::new() }
     }
 
-    /// Looks at every millisecond that is past.
-    fn catch_up(&mut self) {
-        while let Some((at_ms, raw)) = self.samples.next(self.hardware.now()) {
-            let mut wishes = Wishes { hands: self.hardware.hands(), measure: false };
+    /// Looks at every millisecond before `now`.
+    fn catch_up(&mut self, now: Duration) {
+        let mut wishes = Wishes { hands: self.hardware.hands(), measure: false };
+        while let Some((at_ms, raw)) = self.samples.next(now) {
             self.core.sample(at_ms, raw, &mut wishes);
             while let Some((_, message)) = self.said.pop_front_if(|(from, _)| *from <= at_ms) {
                 // The core takes bytes. What cannot be encoded cannot be said to a board either.
@@ -196,10 +196,10 @@ impl<H: Hardware> PiLine<H> {
                     self.core.receive(at_ms, byte, &mut wishes);
                 }
             }
-            if wishes.measure {
-                let measured = self.hardware.hands().measure();
-                self.core.climate(measured, 0);
-            }
+        }
+        // That takes some time, of which no edge was heard yet: no millisecond of it is looked at before the next turn.
+        if wishes.measure {
+            self.core.climate(wishes.hands.measure(), 0);
         }
     }
 }
@@ -214,10 +214,12 @@ impl<H: Hardware> Line for PiLine<H> {
     }
 
     fn hear(&mut self, heard: &mut dyn FnMut(FromBoard, Instant)) -> Result<(), String> {
+        // The edges of every millisecond before this have come when the queue is empty.
+        let now = self.hardware.now();
         for edge in self.hardware.edges(super::link::TURN) {
             self.samples.take(edge)?;
         }
-        self.catch_up();
+        self.catch_up(now);
         self.samples.check(self.hardware.now(), self.hardware.made())?;
         let at = Instant::now();
         while let Some(packet) = self.core.poll_packet() {

@@ -110,18 +110,21 @@ fn the_self_test_shows_every_colour_and_tells_the_levels() {
 }
 
 #[test]
-fn a_panic_is_told_part_by_part_to_who_greets() {
+fn a_panic_is_told_part_by_part_after_the_start_and_to_who_greets() {
     let message = "panicked at src/sampling.rs:42: 传感器 was not there, and so the board stopped";
     let mut rig = Rig::of(Identity { panic: Some(message), reset: Reset::Forced, ..identity() }, 0, CLOSED);
-    rig.run(100);
-    rig.tell(ToBoard::Hello { protocol: VERSION });
-    let mut told = String::<200>::new();
-    for said in rig.run(100) {
-        if let FromBoard::Panic { text, .. } = said {
-            told.push_str(&text).unwrap();
+    for greeted in [false, true] {
+        if greeted {
+            rig.tell(ToBoard::Hello { protocol: VERSION });
         }
+        let mut told = String::<200>::new();
+        for said in rig.run(100) {
+            if let FromBoard::Panic { text, .. } = said {
+                told.push_str(&text).unwrap();
+            }
+        }
+        assert_eq!(told, message);
     }
-    assert_eq!(told, message);
 }
 
 #[test]

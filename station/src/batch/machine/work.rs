@@ -54,7 +54,7 @@ pub(super) enum Stage {
 /// A hold that appeared during a pass, in the words for what it did to the pass.
 pub(super) fn during_pass(hold: &Trouble) -> Trouble {
     match hold.name {
-        "lid-open" | "lid-broken" => Trouble::new(
+        "lid-open" | "lid-broken" | "cover-open" => Trouble::new(
             "lid-opened",
             ("the lid was opened before the scan had ended", "扫描完成之前盖板被打开"),
             ("lay the same page again, close the lid, press start", "请重新放好同一页，合上盖板，按开始"),

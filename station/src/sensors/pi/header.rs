@@ -107,7 +107,6 @@ impl Hands for Outputs {
         let absent = |_| ClimateFault::Absent;
         bus.set_slave_address(sht4x::ADDRESS.into()).map_err(absent)?;
         bus.write(&[sht4x::MEASURE]).map_err(absent)?;
-        // The kernel's edges carry their own times: nothing is missed meanwhile.
         sleep(Duration::from_millis(sht4x::MEASURING_MS.into()));
         bus.read(&mut answer).map_err(absent)?;
         sht4x::read(answer)

@@ -16,6 +16,8 @@ struct Bench {
 #[derive(Default)]
 struct Lamp {
     lights: Vec<Light>,
+    /// What measuring has taken.
+    took: Duration,
 }
 
 impl Hands for Lamp {
@@ -24,6 +26,7 @@ impl Hands for Lamp {
     }
     fn buzz(&mut self, _: bool) {}
     fn measure(&mut self) -> platen_firmware_core::Measured {
+        self.took += ms(12);
         Ok((20_000, 50_000))
     }
     fn heat(&mut self) {}
@@ -31,7 +34,7 @@ impl Hands for Lamp {
 
 impl Hardware for &mut Bench {
     fn now(&self) -> Duration {
-        self.now
+        self.now + self.outputs.took
     }
     fn made(&self) -> [bool; 7] {
         self.made
@@ -64,7 +67,8 @@ impl PiLine<&mut Bench> {
         bench.made[contact as usize] = made;
         bench.numbers[contact as usize] += 1;
         let number = bench.numbers[contact as usize];
-        bench.queue.push(Edge { contact, made, at: bench.now, number });
+        let at = bench.now + bench.outputs.took;
+        bench.queue.push(Edge { contact, made, at, number });
     }
 
     fn lid(&mut self, closed: bool) {
@@ -146,9 +150,26 @@ fn edges_that_the_kernel_lost_or_never_told_end_the_conversation() {
     let mut bench = Bench::new();
     let mut late = line(&mut bench);
     late.pass(ms(100), ms(2)).unwrap();
-    let at = late.hardware.now - ms(50);
+    let at = late.hardware.now() - ms(50);
     late.hardware.queue.push(Edge { contact: Contact::LidMade, made: false, at, number: 1 });
     assert!(late.pass(ms(10), ms(2)).unwrap_err().contains("late"));
+}
+
+#[test]
+fn a_contact_that_moves_while_the_room_is_measured_is_heard() {
+    let mut bench = Bench::new();
+    let mut line = line(&mut bench);
+    line.pass(ms(4_900), ms(2)).unwrap();
+    let took = line.hardware.outputs.took;
+    while line.hardware.outputs.took == took {
+        line.pass(ms(1), ms(1)).unwrap();
+    }
+    // The button went down in the middle of the measurement, and its edge comes now.
+    let at = line.hardware.now() - ms(6);
+    line.hardware.made[Contact::Button as usize] = true;
+    line.hardware.queue.push(Edge { contact: Contact::Button, made: true, at, number: 1 });
+    let said = line.pass(ms(30), ms(2)).unwrap();
+    assert!(said.iter().any(|m| matches!(m, FromBoard::Edge { .. })), "{said:?}");
 }
 
 proptest! {
