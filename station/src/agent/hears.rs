@@ -39,7 +39,7 @@ impl Agent {
                 self.scanner_says.cover_open = sensors.cover_open;
                 self.compare_lids(Instant::now());
                 let down = sensors.start_button == Some(true);
-                if down && !std::mem::replace(&mut self.scanner_says.button, down) {
+                if down && !self.scanner_says.button {
                     self.pressed();
                 }
                 self.scanner_says.button = down;
