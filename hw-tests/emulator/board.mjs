@@ -66,7 +66,7 @@ export class Board {
 
   /**
    * One action, any of: {"contacts":{name:bool}}, {"levels":{name:n}}, {"room":{…}}, {"bytes":[…]} over the
-   * UART, {"usb":[…]} over USB, {"reset":true}, and {"later":[[ms, action], …]} for what is to be done so many milliseconds from now.
+   * UART, {"usb":[…]} over USB, {"reset":true}, {"hang":ms}, {"panic":"file"}, and {"later":[[ms, action], …]} for what is to be done so many milliseconds from now.
    */
   act(action) {
     for (const [name, made] of Object.entries(action.contacts ?? {})) {
@@ -84,6 +84,8 @@ export class Board {
     if (action.usb) this.usb.send(action.usb);
     // 1 is the watchdog's own reason (datasheet 4.7.6): it ran out.
     if (action.reset) this.chip.reset(1);
+    if (action.hang) this.chip.hang(action.hang * NS);
+    if (action.panic) this.chip.panic(action.panic);
     for (const [ms, then] of action.later ?? []) this.later.push({ at: this.ms + ms, action: then });
     this.later.sort((a, b) => a.at - b.at);
   }

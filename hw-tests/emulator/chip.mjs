@@ -1,5 +1,6 @@
 // An RP2040 that runs the board's own ELF file. What rp2040js 1.4.1 leaves out and the firmware needs is added here; each
 // addition says what the datasheet asks for.
+import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import { RP2040 } from 'rp2040js';
 
@@ -8,6 +9,8 @@ const FLASH_END = 0x11000000;
 // Instead of the boot ROM, which is not free to copy: its first two words. Stack at the top of SRAM; start in the second
 // stage of the boot, which the firmware brings along, with the Thumb bit set.
 const BOOT = new Uint32Array([0x20042000, FLASH | 1]);
+const SRAM = 0x20000000;
+const SPARE = 0x20020000; // far from what the firmware uses
 const WATCHDOG = 0x40058;
 const PPB_AIRCR = 0xd0c;
 const AIRCR_KEY = 0x05fa;
@@ -27,6 +30,13 @@ export function segments(file) {
   }
   if (found.length === 0) throw new Error(`${file}: nothing in it belongs into flash`);
   return found;
+}
+
+/** Where a function of an ELF file begins. */
+function address(file, name) {
+  const line = execFileSync('nm', ['-C', file], { encoding: 'utf8' }).split('\n').find((l) => l.endsWith(` ${name}`));
+  if (!line) throw new Error(`${file}: no function ${name}`);
+  return parseInt(line, 16) & ~1;
 }
 
 /** Counts what the emulator warns of; printed one by one it can be millions of lines. */
@@ -54,6 +64,7 @@ class Warnings {
 export class Chip {
   /** `wire(mcu)` attaches what is soldered to the chip; it is called again after each reset. */
   constructor(elf, wire) {
+    this.elf = elf;
     this.segments = segments(elf);
     this.wire = wire;
     this.resets = 0;
@@ -100,6 +111,26 @@ export class Chip {
     this.before += mcu.clock.nanos;
     this.resets += 1;
     this.powerOn({ sram: mcu.sram, scratch, reason });
+  }
+
+  /** The processor does nothing for a while, as in a loop without end. The watchdog may bite. */
+  hang(nanos) {
+    const { clock } = this.mcu;
+    for (const end = clock.nanos + nanos; clock.nanos < end && this.wanted === undefined;) clock.tick(1e6);
+    if (this.wanted !== undefined) this.reset(this.wanted);
+  }
+
+  /** The firmware divides by zero, in line 7 of `here`: its own panic handler takes over. */
+  panic(here) {
+    const { core, sram } = this.mcu;
+    const text = Buffer.from(here);
+    const place = Buffer.alloc(16);
+    [SPARE + 16, text.length, 7, 1].forEach((word, i) => place.writeUInt32LE(word, 4 * i));
+    sram.set(place, SPARE - SRAM);
+    sram.set(text, SPARE + 16 - SRAM);
+    core.waiting = false;
+    core.registers[0] = SPARE;
+    core.PC = address(this.elf, 'core::panicking::panic_const::panic_const_div_by_zero');
   }
 
   /** Simulated nanoseconds since power came. */

@@ -249,6 +249,50 @@ fn a_reset_forgets_the_number_and_a_broken_room_sensor_is_named() {
     );
 }
 
+/// A loop without end, and then a panic: both end in a reset, of which the board tells what it was, and whose pass it broke.
+#[test]
+fn a_watchdog_that_bites_and_a_panic_are_told_and_cost_the_certificate() {
+    let action = |at_ms: f64, action| Step { at_ms, action };
+    let steps = [
+        Step::bytes(20.0, &frame(0, ToBoard::Hello { protocol: VERSION })),
+        Step::bytes(60.0, &frame(1, arm(5))),
+        action(300.0, json!({ "hang": 1_500 })),
+        Step::bytes(2_000.0, &frame(2, ToBoard::Certify { number: 5 })),
+        Step::bytes(2_100.0, &frame(3, arm(6))),
+        action(2_300.0, json!({ "panic": "somewhere.rs" })),
+        Step::bytes(2_700.0, &frame(4, ToBoard::Certify { number: 6 })),
+    ];
+    let played = play(&steps, 3_000.0).unwrap();
+    assert_eq!(played.resets, 2);
+    // A frame that was cut by a reset is no packet.
+    let mut deframer = Deframer::new();
+    let said: Vec<FromBoard> = played
+        .bytes
+        .iter()
+        .filter_map(|(_, byte)| deframer.push::<FromBoard>(*byte)?.ok())
+        .map(|packet| packet.message)
+        .collect();
+    let resets: Vec<Reset> = said
+        .iter()
+        .filter_map(|m| match m {
+            FromBoard::Hello { reset, .. } => Some(*reset),
+            _ => None,
+        })
+        .collect();
+    assert!(resets.ends_with(&[Reset::Watchdog, Reset::Forced]), "{resets:?}");
+    for (number, why) in [(5, Reset::Watchdog), (6, Reset::Forced)] {
+        assert!(said.contains(&FromBoard::NoCertificate { number, why: Denial::Reset(why) }), "{number}: {said:?}");
+    }
+    let words: String = said
+        .iter()
+        .filter_map(|m| match m {
+            FromBoard::Panic { text, .. } => Some(text.as_str()),
+            _ => None,
+        })
+        .collect();
+    assert!(words.contains("somewhere.rs:7:1") && words.contains("divide by zero"), "{words:?}");
+}
+
 /// The host finds the serial line, opens it, and the same frames go over both lines.
 #[test]
 fn over_usb_the_board_says_the_same_and_obeys() {
