@@ -7,9 +7,9 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 # What the programs build and run with, and what the rig adds.
 BUILD_PACKAGES := gcc libc6-dev cmake make nasm
 RUN_PACKAGES := libsane1
-RIG_PACKAGES := sane-utils nut-server mosquitto-clients
+RIG_PACKAGES := sane-utils nut-server mosquitto mosquitto-clients
 PEER_PACKAGES := libleptonica-dev imagemagick valgrind
-TEST_PACKAGES := $(RIG_PACKAGES) chromium chromium-driver python3 python3-paho-mqtt libimage-exiftool-perl libtiff-tools curl openssl libnss3-tools
+TEST_PACKAGES := $(RIG_PACKAGES) chromium chromium-driver python3 python3-paho-mqtt libimage-exiftool-perl libtiff-tools curl openssl libnss3-tools libfaketime
 
 # Installs what is missing, and asks for nothing when nothing is.
 define install
@@ -18,13 +18,15 @@ define install
 	$(SUDO) apt-get update -qq && $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $${missing[*]} >/dev/null; fi
 endef
 
-.PHONY: help demo test lint bench fuzz firmware firmware-tools emulator node deb audit
+.PHONY: help demo test lint bench losses soak fuzz firmware firmware-tools emulator strangers node deb audit
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo [ONCE=1]   two small batches on a virtual scanner, dashboards and all"
 	@echo "make test            lint and every test"
 	@echo "make bench           ratios against peers"
+	@echo "make losses          50,000 events and 30 kills, ten times (RUNS=..., SEED=...)"
+	@echo "make soak            a shift with everything failing at random (SEED=..., HOURS=...)"
 	@echo "make fuzz            board link and messages, 10 minutes each (SECONDS=...); needs cargo-fuzz"
 	@echo "make lint            rustfmt and clippy"
 	@echo "make audit           licences and advisories (needs cargo-deny)"
@@ -42,7 +44,7 @@ lint:
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 
-test: lint firmware emulator
+test: lint firmware emulator strangers
 	$(call install,$(BUILD_PACKAGES) $(RUN_PACKAGES) $(TEST_PACKAGES))
 	cargo build --locked --workspace
 	cargo test --locked --workspace
@@ -51,6 +53,18 @@ bench:
 	$(call install,$(BUILD_PACKAGES) $(RUN_PACKAGES) $(RIG_PACKAGES) $(PEER_PACKAGES))
 	cargo build --release --locked -p platen-station -p platen-supervisor -p hw-tests
 	target/release/hw-tests bench
+
+# 50,000 events in each of RUNS runs, with 30 kills and more.
+losses:
+	$(call install,$(BUILD_PACKAGES) $(RUN_PACKAGES) $(RIG_PACKAGES))
+	cargo build --release --locked -p platen-station -p platen-supervisor -p hw-tests
+	target/release/hw-tests bench --only losses --runs $(or $(RUNS),10) --seed $(or $(SEED),1)
+
+# A shift in HOURS hours, with everything failing at random.
+soak:
+	$(call install,$(BUILD_PACKAGES) $(RUN_PACKAGES) $(RIG_PACKAGES))
+	cargo build --release --locked -p platen-station -p platen-supervisor -p hw-tests -p virtual-scanner -p bad-disk
+	target/release/hw-tests soak --seed $(or $(SEED),1) --hours $(or $(HOURS),1)
 
 # Without the sanitisers, which need a nightly compiler: there is no unsafe code in what is fuzzed.
 fuzz:
@@ -69,6 +83,11 @@ firmware-tools:
 emulator:
 	@command -v npm >/dev/null || $(MAKE) --no-print-directory node
 	cd hw-tests/emulator && npm ci --no-audit --no-fund
+
+# What of others the tests read our own with.
+strangers:
+	@command -v npm >/dev/null || $(MAKE) --no-print-directory node
+	cd hw-tests/strangers && npm ci --no-audit --no-fund --ignore-scripts
 
 node:
 	$(call install,nodejs npm)

@@ -2,6 +2,7 @@
 
 mod counts;
 mod peers;
+mod uplink;
 
 use crate::{
     pages::samples,
@@ -27,6 +28,12 @@ pub struct Args {
     /// Times each side runs; the median counts
     #[arg(long, default_value_t = 9, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
+    /// Runs with kills, if only they are asked for
+    #[arg(long, default_value_t = 10)]
+    runs: u64,
+    /// Seed of the first run with kills
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
     /// Only this part
     #[arg(long, value_enum)]
     only: Option<Part>,
@@ -40,6 +47,10 @@ enum Part {
     Counts,
     /// A batch against scanimage
     Batch,
+    /// Events a second to the supervisor
+    Uplink,
+    /// 50,000 events with kills; only if asked for
+    Losses,
 }
 
 /// Runs everything.
@@ -55,6 +66,12 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     }
     if wants(Part::Batch) {
         batch(args, &folder)?;
+    }
+    if wants(Part::Uplink) {
+        uplink::speed(&folder, args.rounds)?;
+    }
+    if args.only == Some(Part::Losses) {
+        uplink::losses(&folder, args.seed, args.runs)?;
     }
     Ok(())
 }

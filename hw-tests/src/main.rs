@@ -1,7 +1,7 @@
 //! `hw-tests`: the rig from the command line.
 
 use clap::{Parser, Subcommand};
-use hw_tests::{bench, demo, process::wait_for, scanner::VirtualScanner};
+use hw_tests::{bench, demo, process::wait_for, scanner::VirtualScanner, soak};
 use std::{path::PathBuf, time::Duration};
 use virtual_scanner::desk::Settings;
 
@@ -48,6 +48,8 @@ enum Command {
     Demo(demo::Args),
     /// Measure against peers
     Bench(bench::Args),
+    /// A shift in a short time, with everything failing at random
+    Soak(soak::Args),
 }
 
 #[allow(clippy::print_stdout)] // its output is what the user asked for
@@ -55,6 +57,7 @@ fn main() -> anyhow::Result<()> {
     match Cli::parse().command {
         Command::Demo(args) => demo::run(&args),
         Command::Bench(args) => bench::run(&args),
+        Command::Soak(args) => soak::run(&args),
         Command::Board { path, press_every } => {
             let board = hw_tests::board::EmulatedBoard::plug_in(&path)?;
             println!("{}", path.display());

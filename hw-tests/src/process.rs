@@ -23,7 +23,9 @@ pub fn artifact(name: &str) -> anyhow::Result<PathBuf> {
     if let Some(cargo) = std::env::var_os("CARGO") {
         BUILT.call_once(|| {
             let packages =
-                ["platen-station", "platen-supervisor", "virtual-scanner", "kill-switch"].map(|p| ["-p", p]).concat();
+                ["platen-station", "platen-supervisor", "virtual-scanner", "kill-switch", "bad-disk", "disk-recorder"]
+                    .map(|p| ["-p", p])
+                    .concat();
             let root = Path::new(env!("CARGO_MANIFEST_DIR"));
             let release = (!cfg!(debug_assertions)).then_some("--release");
             let status =

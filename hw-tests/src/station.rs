@@ -33,6 +33,12 @@ pub struct Setup {
     pub sections: String,
     /// Broker of the supervisor.
     pub broker: Option<String>,
+    /// More lines of `[uplink]`.
+    pub uplink: String,
+    /// More lines of `[station]`.
+    pub more: String,
+    /// More variables of the process's environment.
+    pub environment: Vec<(&'static str, String)>,
     /// Wanted port of the operator's page.
     pub console: u16,
     /// A scanner that stands still for so long is taken for dead.
@@ -52,6 +58,9 @@ impl Setup {
             sensors: String::new(),
             sections: String::new(),
             broker: None,
+            uplink: String::new(),
+            more: String::new(),
+            environment: Vec::new(),
             console: 0,
             stall_seconds: 10,
         }
@@ -68,6 +77,7 @@ pub struct Station {
     /// Name in reports.
     pub name: String,
     folder: PathBuf,
+    environment: Vec<(&'static str, String)>,
     process: Process,
 }
 
@@ -83,13 +93,14 @@ impl Station {
             |key: &str, value: &Option<String>| value.as_ref().map_or(String::new(), |v| format!("{key} = \"{v}\"\n"));
         let board = setup.board.as_ref().map(|b| b.display().to_string());
         let config = format!(
-            "[station]\nsite = \"{SITE}\"\nname = \"{}\"\noperator = \"li-na\"\nout = \"{}\"\nstate = \"{}\"\nplans = \"{}\"\n\
+            "[station]\nsite = \"{SITE}\"\nname = \"{}\"\noperator = \"li-na\"\nout = \"{}\"\nstate = \"{}\"\nplans = \"{}\"\n{}\
              [scanner]\ndevice = \"{DEVICE}\"\nsource = \"{}\"\nmode = \"colour\"\ndpi = {}\narea = \"a4\"\nstall_seconds = {}\n\
-             [sensors]\n{}{}{}[uplink]\n{}[console]\nlisten = \"{listen}\"\n{}",
+             [sensors]\n{}{}{}[uplink]\n{}{}[console]\nlisten = \"{listen}\"\n{}",
             setup.name,
             out.display(),
             folder.join("state").display(),
             plans.display(),
+            setup.more,
             setup.source,
             setup.dpi,
             setup.stall_seconds,
@@ -97,18 +108,31 @@ impl Station {
             line("ups", &setup.ups),
             setup.sensors,
             line("broker", &setup.broker),
+            setup.uplink,
             setup.sections,
         );
         fs::write(folder.join("station.toml"), config)?;
-        let process = Self::spawn(folder, scanner)?;
-        let station =
-            Self { url: format!("http://{listen}"), out, name: setup.name.clone(), folder: folder.clone(), process };
+        let environment = setup.environment.clone();
+        let process = Self::spawn(folder, scanner, &environment)?;
+        let station = Self {
+            url: format!("http://{listen}"),
+            out,
+            name: setup.name.clone(),
+            folder: folder.clone(),
+            environment,
+            process,
+        };
         wait("the station", || station.view().map(Some))?;
         Ok(station)
     }
 
-    fn spawn(folder: &Path, scanner: &VirtualScanner) -> anyhow::Result<Process> {
+    fn spawn(
+        folder: &Path,
+        scanner: &VirtualScanner,
+        environment: &[(&'static str, String)],
+    ) -> anyhow::Result<Process> {
         let mut command = scanner.command(artifact("platen-station")?);
+        command.envs(environment.iter().cloned());
         command.args(["run", "--config"]).arg(folder.join("station.toml"));
         Process::start(&mut command, &folder.join("station.log"))
     }
@@ -118,10 +142,34 @@ impl Station {
         self.process.kill();
     }
 
+    /// Starts it again after it was killed, without waiting for it.
+    pub fn revive(&mut self, scanner: &VirtualScanner) -> anyhow::Result<()> {
+        self.process = Self::spawn(&self.folder, scanner, &self.environment)?;
+        Ok(())
+    }
+
+    /// Its process number.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Folder of journal and outbox.
+    #[must_use]
+    pub fn state(&self) -> PathBuf {
+        self.folder.join("state")
+    }
+
+    /// Its configuration file.
+    #[must_use]
+    pub fn config(&self) -> PathBuf {
+        self.folder.join("station.toml")
+    }
+
     /// Kills it with SIGKILL and starts it again.
     pub fn kill_and_restart(&mut self, scanner: &VirtualScanner) -> anyhow::Result<()> {
         self.process.kill();
-        self.process = Self::spawn(&self.folder, scanner)?;
+        self.process = Self::spawn(&self.folder, scanner, &self.environment)?;
         wait("the station", || self.view().map(Some))?;
         Ok(())
     }

@@ -22,17 +22,43 @@ pub struct Supervisor {
     /// `http://…` of the dashboards.
     pub url: String,
     folder: PathBuf,
+    database: PathBuf,
     process: Process,
 }
 
+/// What a supervisor is made with.
+#[derive(Debug, Clone, Default)]
+pub struct Setup {
+    /// Wanted port of the dashboards.
+    pub web: u16,
+    /// Wanted port of the broker inside.
+    pub mqtt: u16,
+    /// Lines of `[broker]`, for another broker than the one inside.
+    pub broker: Option<String>,
+    /// More sections.
+    pub sections: String,
+    /// The database, if it is shared.
+    pub database: Option<PathBuf>,
+}
+
 impl Supervisor {
-    /// Starts one; the ports are taken if they are free.
+    /// Starts one with its own broker; the ports are taken if they are free.
     pub fn start(folder: &Path, web: u16, mqtt: u16) -> anyhow::Result<Self> {
+        Self::start_with(folder, &Setup { web, mqtt, ..Setup::default() })
+    }
+
+    /// Starts one.
+    pub fn start_with(folder: &Path, setup: &Setup) -> anyhow::Result<Self> {
+        let folder = &std::path::absolute(folder)?;
         fs::create_dir_all(folder)?;
-        let (web, mqtt, v3) = (free_address(web)?, free_address(mqtt)?, free_address(0)?);
+        let (web, mqtt, v3) = (free_address(setup.web)?, free_address(setup.mqtt)?, free_address(0)?);
+        let inside = format!("listen = \"{mqtt}\"\nlisten_v3 = \"{v3}\"\n");
+        let database = setup.database.clone().unwrap_or_else(|| folder.join("supervisor.db"));
         let config = format!(
-            "[site]\nname = \"{SITE}\"\n[store]\nfile = \"{}\"\n[broker]\nlisten = \"{mqtt}\"\nlisten_v3 = \"{v3}\"\n[web]\nlisten = \"{web}\"\n",
-            folder.join("supervisor.db").display()
+            "[site]\nname = \"{SITE}\"\n[store]\nfile = \"{}\"\n[broker]\n{}[web]\nlisten = \"{web}\"\n{}",
+            database.display(),
+            setup.broker.as_ref().unwrap_or(&inside),
+            setup.sections,
         );
         fs::write(folder.join("supervisor.toml"), config)?;
         let process = Self::spawn(folder)?;
@@ -40,7 +66,8 @@ impl Supervisor {
             broker: format!("mqtt://{mqtt}"),
             broker_v3: v3,
             url: format!("http://{web}"),
-            folder: folder.into(),
+            folder: folder.clone(),
+            database,
             process,
         };
         supervisor.ready()?;
@@ -55,6 +82,29 @@ impl Supervisor {
 
     fn ready(&self) -> anyhow::Result<()> {
         wait("the supervisor", || Ok((self.snapshot()?["broker"]["connected"] == true).then_some(())))
+    }
+
+    /// Kills it with SIGKILL.
+    pub fn kill(&mut self) {
+        self.process.kill();
+    }
+
+    /// Starts it again after it was killed, without waiting for it.
+    pub fn revive(&mut self) -> anyhow::Result<()> {
+        self.process = Self::spawn(&self.folder)?;
+        Ok(())
+    }
+
+    /// Its process number.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Its configuration file.
+    #[must_use]
+    pub fn config(&self) -> PathBuf {
+        self.folder.join("supervisor.toml")
     }
 
     /// Kills it with SIGKILL and starts it again, with the same database and ports.
@@ -72,7 +122,7 @@ impl Supervisor {
 
     /// Its database, for reading.
     pub fn database(&self) -> anyhow::Result<Connection> {
-        Ok(Connection::open_with_flags(self.folder.join("supervisor.db"), OpenFlags::SQLITE_OPEN_READ_ONLY)?)
+        Ok(Connection::open_with_flags(&self.database, OpenFlags::SQLITE_OPEN_READ_ONLY)?)
     }
 
     /// (volume, number, sha256) of the pages of a station's batch, in order.

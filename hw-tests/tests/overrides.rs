@@ -206,7 +206,7 @@ fn without_a_board_two_persons_can_let_the_desk_go_on_and_a_restart_ends_that() 
     assert_eq!(desk.station.ask("start", &json!({})).unwrap().0, 200);
     desk.station.wait("the page", |v| v["batch"]["pages"] == 1).unwrap();
     desk.station.kill_and_restart(&desk.scanner).unwrap();
-    desk.station.open(BATCH).unwrap();
+    desk.station.wait("the batch to go on by itself", |v| v["batch"]["batch"] == BATCH).unwrap();
     desk.hold_after(|| {}, "board-absent").unwrap();
     let faults = desk.station.faults().unwrap();
     assert_eq!(faults.iter().filter(|f| f.as_str() == "override-board").count(), 2, "raised and cleared: {faults:?}");

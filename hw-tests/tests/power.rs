@@ -32,7 +32,8 @@ fn power(desk: &FlatbedDesk, state: &str) -> Value {
 }
 
 #[test]
-fn on_battery_the_page_is_finished_and_the_next_is_refused_and_a_low_battery_closes_the_batch() {
+fn on_battery_the_page_is_finished_and_the_next_is_refused_and_a_low_battery_closes_the_batch_until_the_mains_is_back()
+{
     let (desk, ups) = desk(3, 12.0);
     power(&desk, "online");
     let operator = desk.operator();
@@ -55,8 +56,7 @@ fn on_battery_the_page_is_finished_and_the_next_is_refused_and_a_low_battery_clo
     assert_eq!(desk.station.journal(BATCH).unwrap().len(), 1, "the page under way is void");
 
     ups.set("OL CHRG", 20.0).unwrap();
-    power(&desk, "online");
-    desk.station.open(BATCH).unwrap();
+    desk.station.wait("the batch to go on by itself", |v| v["batch"]["batch"] == BATCH).unwrap();
     for page in 1..3 {
         operator.lay(page).unwrap();
         operator.press_and_wait().unwrap();

@@ -23,6 +23,10 @@ fn enveloped<B>(body: B) -> Envelope<B> {
     Envelope::new(&site(), &station(), "0f6c2f1e", 17, at(), body)
 }
 
+fn since_boot(ms: u64) -> Monotonic {
+    Monotonic { boot: "7f3a9c21".into(), ms }
+}
+
 /// A page that counts.
 fn page() -> PageAccepted {
     PageAccepted {
@@ -97,6 +101,8 @@ fn events() -> Vec<(&'static str, Event)> {
         ),
         ("fault-cleared", Event::FaultCleared { fault: "cover-open".into() }),
         ("power-changed", Event::PowerChanged { from: UpsState::Online, to: UpsState::OnBattery }),
+        ("unsendable", Event::Unsendable { reason: "it is of 70001 bytes and the broker takes 70000".into() }),
+        ("clock-jumped", Event::ClockJumped { by_ms: -3_600_000 }),
     ]
 }
 
@@ -109,7 +115,9 @@ fn _every_event_is_listed(event: Event) {
         | Event::BatchCompleted { .. }
         | Event::FaultRaised { .. }
         | Event::FaultCleared { .. }
-        | Event::PowerChanged { .. } => {}
+        | Event::PowerChanged { .. }
+        | Event::ClockJumped { .. }
+        | Event::Unsendable { .. } => {}
     }
 }
 
@@ -147,9 +155,37 @@ fn the_messages_of_version_1_stay_as_they_were_released() {
         replace_battery: true,
     };
     golden("power-reading-worn", &enveloped(worn));
-    golden("state", &State { online: true, software: "0.1.0".into(), since: at(), time: Some(at()), waiting: 12 });
-    golden("ack", &Ack { epoch: "0f6c2f1e".into(), seq: 17 });
-    golden("command-resend", &Command::Resend { epoch: "0f6c2f1e".into(), seq: 3 });
+    let state = State {
+        online: true,
+        software: "0.1.0".into(),
+        since: at(),
+        time: Some(at()),
+        waiting: 12,
+        outbox: None,
+        monotonic: None,
+    };
+    golden("state", &state);
+    let outbox = Outbox {
+        epoch: "0f6c2f1e".into(),
+        first: 6,
+        last: 17,
+        oldest_ms: Some(61_000),
+        bytes: 7_200,
+        limit: 67_108_864,
+        quarantined: 1,
+    };
+    golden("state-outbox", &State { outbox: Some(outbox), monotonic: Some(since_boot(3_600_250)), ..state });
+    let event = Envelope { previous: Some(at()), ..enveloped(events().remove(1).1) };
+    let late = event.timed(Some(since_boot(1_000)), since_boot(3_600_250));
+    assert!(late.historical);
+    golden("page-accepted-late", &late);
+    golden("ack", &Ack { epoch: "0f6c2f1e".into(), seq: 17, time: None, broken: false });
+    golden("ack-time", &Ack { epoch: "0f6c2f1e".into(), seq: 17, time: Some(at()), broken: false });
+    golden("ack-broken", &Ack { epoch: "0f6c2f1e".into(), seq: 17, time: Some(at()), broken: true });
+    let epoch = || "0f6c2f1e".to_string();
+    golden("command-resend", &Command::Resend { epoch: epoch(), seq: 3, to: None });
+    golden("command-resend-range", &Command::Resend { epoch: epoch(), seq: 3, to: Some(9) });
+    golden("command-refused", &Command::Refused { epoch: epoch(), seq: 3, reason: "it is of another site".into() });
 }
 
 #[test]
@@ -186,6 +222,25 @@ fn a_bad_message_is_refused_with_its_reason() {
     }
     let other = r#"{"specversion":"2.0","id":"a:1","source":"/n/d","time":"2026-11-21T09:30:00Z","epoch":"a","seq":1,"type":"platen.fault.cleared","data":{"fault":"x"}}"#;
     assert!(parse::<Envelope<Event>>(other.as_bytes()).unwrap_err().to_string().contains("1.0"));
+}
+
+#[test]
+fn what_waited_is_history_and_so_is_what_nobody_can_time() {
+    let event = || enveloped(Event::FaultCleared { fault: "jam".into() });
+    let of_other_boot = Monotonic { boot: "00ff".into(), ms: 5 };
+    for (happened, historical) in [
+        (Some(since_boot(100)), false),
+        (Some(since_boot(100_000)), false),
+        (Some(since_boot(89_999)), true),
+        (Some(of_other_boot), true),
+        (None, true),
+    ] {
+        let sent = since_boot(if historical { 100_000 } else { 10_100 });
+        assert_eq!(event().timed(happened.clone(), sent).historical, historical, "{happened:?}");
+    }
+    for bad in ["", "7f", ":5", "7f:", "7f:-1", "7f:9223372036854775808", "7 f:1", "zz:1"] {
+        assert!(bad.parse::<Monotonic>().unwrap_err().contains("<boot>:<milliseconds>"), "{bad}");
+    }
 }
 
 proptest! {

@@ -1,10 +1,13 @@
 //! The agent: the one task that owns machine, interlock and journal. It waits for one thing, makes one change, does
 //! everything that the machine asks for, shows the result, and waits again.
 
+mod batches;
 mod does;
 mod guards;
 mod hears;
+mod ledger;
 mod picture;
+mod storage;
 
 use crate::{
     batch::{
@@ -13,9 +16,11 @@ use crate::{
         machine::{Guard, Input, Machine, Refused},
         store::Journal,
     },
-    keep::{self, Context, KeepError, Made},
-    outbox::mqtt::{Network, Wake},
-    pages::{Signature, glass::Glass},
+    disk::Disk,
+    keep::{Context, Job, KeepError, Made},
+    moment::Steady,
+    outbox::task::{Network, Wake},
+    pages::glass::Glass,
     scanner::{Taken, process::RawPage, task},
     sensors::{
         clock::BoardClock,
@@ -30,19 +35,20 @@ use crate::{
 };
 use guards::{ScannerSays, Supply};
 use jiff::Timestamp;
+use ledger::Ledger;
 pub(crate) use picture::load_plans;
 use platen_protocol::{
     board::{Certificate, Lamp, ToBoard, Watch},
-    uplink::{Event, Overridden, PageAccepted, Reading},
+    uplink::{Overridden, PageAccepted},
 };
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     path::PathBuf,
     time::{Duration, Instant},
 };
+use storage::{Blame, Stalled};
 use tokio::{
     sync::{mpsc, oneshot, watch},
-    task::block_in_place,
     time::sleep_until,
 };
 
@@ -79,8 +85,8 @@ pub(crate) type Command = (Wish, oneshot::Sender<Result<(), No>>);
 /// What the blocking pool has done, by attempt.
 #[derive(Debug)]
 pub(crate) enum Done {
-    /// The page's files lie under temporary names.
-    Made(Result<Box<Made>, KeepError>),
+    /// The page's files lie under temporary names. The job is handed back, to be done again if the disk failed.
+    Made(Box<Job>, Result<Box<Made>, KeepError>),
     /// They have their names, and were compared with the pages before.
     Placed(Box<Made>, Known, Result<(), KeepError>),
 }
@@ -106,6 +112,10 @@ pub(crate) struct Config {
     pub(crate) persons: Vec<String>,
     pub(crate) lost_found: PathBuf,
     pub(crate) plans: Option<PathBuf>,
+    /// What was on the desk when the last run ended goes on by itself.
+    pub(crate) resumes: bool,
+    /// Bytes that must be free before a page is begun.
+    pub(crate) reserve: u64,
 }
 
 /// Everything that reaches the agent.
@@ -116,6 +126,7 @@ pub(crate) struct Inlets {
     pub(crate) board: mpsc::Receiver<BoardEvent>,
     pub(crate) power: mpsc::Receiver<Power>,
     pub(crate) network: watch::Receiver<Network>,
+    pub(crate) disk: watch::Receiver<Disk>,
 }
 
 /// Everything that the agent reaches.
@@ -127,6 +138,8 @@ pub(crate) struct Outlets {
     pub(crate) view: watch::Sender<Option<View>>,
     pub(crate) preview: watch::Sender<Preview>,
     pub(crate) notes: Option<mpsc::UnboundedSender<Note>>,
+    /// Asks for a look at the disk at once.
+    pub(crate) disk: mpsc::Sender<()>,
 }
 
 pub(crate) struct Agent {
@@ -142,6 +155,14 @@ pub(crate) struct Agent {
     /// What was raised and not cleared yet.
     standing: Vec<Trouble>,
     journal: Journal,
+    ledger: Ledger,
+    steady: Steady,
+    disk: Disk,
+    /// What waits for the disk, and what that said.
+    stalled: Vec<Stalled>,
+    blame: Option<Blame>,
+    /// A batch lies on the desk and was not opened again yet.
+    to_resume: bool,
     out: Outlets,
     network: Network,
     /// Passes by attempt, from their start to their end.
@@ -176,6 +197,7 @@ struct Pass {
 impl Agent {
     pub(crate) fn new(config: Config, journal: Journal, out: Outlets, first_attempt: u32) -> (Self, Finished) {
         let (results, finished) = mpsc::unbounded_channel();
+        let to_resume = config.resumes;
         let machine = Machine::new(config.context.settings.source, config.guard, first_attempt);
         let agent = Self {
             config,
@@ -187,6 +209,13 @@ impl Agent {
             clock: BoardClock::default(),
             scanner_says: ScannerSays::default(),
             standing: Vec::new(),
+            ledger: Ledger::default(),
+            // A journal that cannot be read now will be said to be so by whoever reads it next.
+            steady: Steady::after(journal.last_moment().ok().flatten()),
+            disk: Disk::Good,
+            stalled: Vec::new(),
+            blame: None,
+            to_resume,
             journal,
             out,
             network: Network::default(),
@@ -209,15 +238,12 @@ impl Agent {
     /// Runs until the operator's channel closes.
     pub(crate) async fn run(mut self, mut inlets: Inlets, mut finished: Finished) {
         self.clear_old_faults();
+        self.resume();
         self.settle();
+        let mut turn = tokio::time::interval(TURN);
         loop {
             let now = Instant::now();
-            let due = [
-                self.machine.poll_timeout(),
-                self.interlock.poll_timeout(),
-                self.overrides.poll_timeout(),
-                Some((now + TURN, "turn")),
-            ];
+            let due = [self.machine.poll_timeout(), self.interlock.poll_timeout(), self.overrides.poll_timeout()];
             let due = due.into_iter().flatten().map(|(at, _)| at).filter(|&at| at > now).min().unwrap_or(now + TURN);
             tokio::select! {
                 // What guards comes first.
@@ -236,10 +262,19 @@ impl Agent {
                 Some(event) = inlets.scanner.recv() => self.scanner(event),
                 Some(power) = inlets.power.recv() => self.power(power),
                 Some((attempt, done)) = finished.recv() => match done {
-                    Done::Made(result) => self.made(attempt, result.map(|made| *made)),
+                    Done::Made(job, result) => self.made(attempt, job, result.map(|made| *made)),
                     Done::Placed(made, known, result) => self.placed(attempt, *made, known, result),
                 },
-                Ok(()) = inlets.network.changed() => self.network = *inlets.network.borrow_and_update(),
+                Ok(()) = inlets.network.changed() => self.network = inlets.network.borrow_and_update().clone(),
+                Ok(()) = inlets.disk.changed() => {
+                    self.disk = inlets.disk.borrow_and_update().clone();
+                    self.try_again();
+                }
+                _ = turn.tick() => {
+                    self.look_at_the_clock();
+                    self.try_again();
+                    self.resume();
+                }
                 () = sleep_until(due.into()) => {}
             }
             self.board_waits = !inlets.board.is_empty();
@@ -278,7 +313,13 @@ impl Agent {
         let now = Instant::now();
         let done = match wish {
             Wish::Open(plan) => return self.open(plan),
-            Wish::Close => self.machine.handle(now, Input::Close),
+            Wish::Close => {
+                let closed = self.machine.handle(now, Input::Close);
+                if closed.is_ok() {
+                    self.enter(ledger::Note::ClearDesk);
+                }
+                closed
+            }
             Wish::Start => self.machine.handle(now, Input::Start),
             Wish::Cancel => self.machine.handle(now, Input::Cancel),
             Wish::Override(asked) => return self.override_sensor(asked),
@@ -293,82 +334,9 @@ impl Agent {
         })
     }
 
-    fn open(&mut self, plan: Plan) -> Result<(), No> {
-        let because = |e: &dyn std::fmt::Display| No::Because(e.to_string());
-        if self.machine.picture().plan.is_some() {
-            return Err(No::Because("a batch is open already".into()));
-        }
-        if self.journal.is_complete(&plan.batch).map_err(|e| because(&e))? {
-            return Err(No::Complete(plan.batch));
-        }
-        let (kept, known) = block_in_place(|| -> Result<(u32, Known), No> {
-            let context = &self.config.context;
-            let kept = self.journal.open_batch(&plan, &context.operator, Timestamp::now()).map_err(|e| because(&e))?;
-            let files = self.journal.files(&plan.batch).map_err(|e| because(&e))?;
-            let missing: Vec<_> =
-                files.iter().filter(|(f, ..)| !context.out.join(f).is_file()).map(|(f, ..)| f.clone()).collect();
-            if !missing.is_empty() {
-                let where_ = context.out.display();
-                return Err(No::Because(format!(
-                    "files of kept pages are missing below {where_}: {}",
-                    missing.join(", ")
-                )));
-            }
-            let known: HashSet<String> = files.into_iter().flat_map(|(file, master, _)| [file, master]).collect();
-            let moved = keep::sweep(&context.out, &plan, &known, &self.config.lost_found).map_err(|e| because(&e))?;
-            if moved > 0 {
-                tracing::warn!(moved, to = %self.config.lost_found.display(), "files of pages that were never kept");
-            }
-            let mut pages = Known::default();
-            for (page, bytes) in self.journal.signatures(&plan.batch).map_err(|e| because(&e))? {
-                match Signature::from_bytes(&bytes) {
-                    Ok(signature) => pages.add(page, signature),
-                    Err(error) => tracing::warn!(%error, number = page.number, "a page cannot be compared"),
-                }
-            }
-            Ok((kept, pages))
-        })?;
-        self.known = known;
-        self.config.context.plan = plan.clone();
-        self.last_page = None;
-        self.wake();
-        self.machine
-            .handle(Instant::now(), Input::Open { plan, kept })
-            .map_err(|_| No::Because("a batch is open already".into()))
-    }
-
-    fn report(&self, reading: Reading) {
-        if let Some(outbox) = &self.out.outbox {
-            // A reading that finds the outbox busy is one that may be thinned.
-            let _ = outbox.try_send(Wake::Reading(reading));
-        }
-    }
-
-    fn wake(&self) {
-        if let Some(outbox) = &self.out.outbox {
-            // If it is full, the outbox is awake.
-            let _ = outbox.try_send(Wake::Events);
-        }
-    }
-
     fn note(&self, note: Note) {
         if let Some(notes) = &self.out.notes {
             let _ = notes.send(note);
-        }
-    }
-
-    /// Faults that an earlier run raised and could not clear, because it ended first.
-    fn clear_old_faults(&mut self) {
-        match self.journal.standing_faults() {
-            Ok(faults) => faults.into_iter().for_each(|fault| self.write_down(&Event::FaultCleared { fault })),
-            Err(error) => tracing::error!(%error, "faults of the last run"),
-        }
-    }
-
-    fn write_down(&mut self, event: &Event) {
-        match block_in_place(|| self.journal.note(event, Timestamp::now())) {
-            Ok(()) => self.wake(),
-            Err(error) => tracing::error!(%error, "an event could not be written down"),
         }
     }
 

@@ -1,7 +1,7 @@
 //! The command line.
 
 use crate::{
-    board_tool, config, console, doctor, page_file,
+    board_tool, config, console, doctor, journal_tool, page_file,
     persons::{self, Persons},
     profile::Profile,
     scan, scanner, wiring,
@@ -51,6 +51,8 @@ enum Command {
     },
     /// Test a sensor board, or calibrate its corner
     Board(board_tool::Args),
+    /// Print what the journal has, one page a line, for `platen-supervisor verify`; check the images
+    Journal(journal_tool::Args),
     /// Print what stands in the configuration for a person's PIN, which is read from standard input
     Pin {
         /// The person's name
@@ -69,6 +71,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<i32> {
         Command::Page(args) => page_file::run(&args).map(|()| 0),
         Command::CheckConfig { file } => check_config(&file),
         Command::Board(args) => board_tool::run(&args),
+        Command::Journal(args) => journal_tool::run(&args),
         Command::Pin { name } => pin(&name),
         Command::Scan(args) => runtime()?.block_on(scan::run(*args)),
         Command::Devices => runtime()?.block_on(devices()),
@@ -178,6 +181,8 @@ fn parts(config: config::Config) -> anyhow::Result<wiring::Parts> {
         board: sensors.board(),
         persons: persons.iter().map(|person| person.name.clone()).collect(),
         ups: sensors.ups()?,
-        broker: uplink.broker,
+        broker: uplink.broker()?,
+        outbox_limit: uplink.limit(),
+        reserve: station.reserve_mib * 1024 * 1024,
     })
 }

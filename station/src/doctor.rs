@@ -9,9 +9,13 @@ use crate::{
         nut,
     },
 };
-use platen_protocol::{board::FromBoard, uplink::UpsState};
+use platen_broker::{Heard, Mqtt, Transport};
+use platen_protocol::{
+    board::FromBoard,
+    uplink::{MAX_MESSAGE, UpsState},
+};
 use std::{path::Path, time::Duration};
-use tokio::{net::TcpStream, sync::mpsc, time::timeout};
+use tokio::{sync::mpsc, time::timeout};
 
 /// Each link answers within this or is taken for dead.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -97,11 +101,17 @@ async fn ups(config: &Config) -> Check {
 }
 
 async fn broker(config: &Config) -> Check {
-    let Some(broker) = &config.uplink.broker else { return Ok(None) };
-    let address = format!("{}:{}", broker.host, broker.port);
-    match timeout(PATIENCE, TcpStream::connect(&address)).await {
-        Ok(Ok(_)) => Ok(Some(address)),
-        Ok(Err(e)) => Err(format!("{address}: {e}. Is the supervisor running?")),
+    let Some(broker) = config.uplink.broker().map_err(|e| format!("{e:#}"))? else { return Ok(None) };
+    let address = broker.address.to_string();
+    let name = format!("platen-doctor-{}-{}", config.station.site, config.station.name);
+    let mut link = Mqtt::new(broker, name, MAX_MESSAGE as u32, 1).connect(None);
+    match timeout(PATIENCE, link.from.recv()).await {
+        Ok(Some(Heard::Up { most })) if most >= MAX_MESSAGE => Ok(Some(address)),
+        Ok(Some(Heard::Up { most })) => {
+            Err(format!("{address}: it takes packets of {most} bytes at most; let it take {MAX_MESSAGE}"))
+        }
+        Ok(Some(Heard::Down(why))) => Err(format!("{address}: {why}. Is the supervisor running?")),
+        Ok(_) => Err(format!("{address}: it answers something else than MQTT")),
         Err(_) => Err(format!("{address}: no answer within {} s", PATIENCE.as_secs())),
     }
 }

@@ -9,6 +9,7 @@ mod facts;
 use crate::{
     SOFTWARE,
     batch::{ArchivalCode, PageId, Plan, store::KeptPage},
+    durable::{create_folders, sync_folder},
     pages::{
         self, BadPage, Findings, Flag, Lay, Signature, View,
         deliver::{self, Delivered},
@@ -52,6 +53,19 @@ pub(crate) enum KeepError {
     Page(#[from] BadPage),
     #[error("the page pipeline failed: {0}")]
     Pipeline(String),
+}
+
+impl KeepError {
+    /// If the disk is to blame: where, as far as is known, and what it said.
+    pub(crate) fn of_disk(&self) -> Option<(Option<&Path>, &io::Error)> {
+        let (folder, source) = match self {
+            Self::Io { file, source } => (file.parent(), source),
+            Self::Encode(encode::EncodeError::Tiff(tiff::TiffError::IoError(source))) => (None, source),
+            Self::Encode(_) | Self::Page(_) | Self::Pipeline(_) => return None,
+        };
+        // What was taken away does not come back by waiting.
+        (source.kind() != io::ErrorKind::NotFound).then_some((folder, source))
+    }
 }
 
 /// What all pages of a batch have in common.
@@ -272,29 +286,18 @@ impl Seek for Direct<'_> {
     }
 }
 
-/// Makes folders that are still there after a power cut.
-fn create_folders(folder: &Path) -> io::Result<()> {
-    if folder.is_dir() {
-        return Ok(());
-    }
-    let parent = folder.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    create_folders(parent)?;
-    match fs::create_dir(folder) {
-        // Two pages of a volume are made at once.
-        Err(e) if e.kind() != io::ErrorKind::AlreadyExists => return Err(e),
-        _ => {}
-    }
-    File::open(parent)?.sync_all()
-}
-
 /// Gives a made page its names, for good.
 pub(crate) fn place(made: &Made) -> Result<(), KeepError> {
     for (from, to) in &made.moves {
-        fs::rename(from, to).map_err(named(to))?;
+        match fs::rename(from, to) {
+            // It has its name already from a try that failed later.
+            Err(e) if e.kind() == io::ErrorKind::NotFound && to.is_file() => {}
+            done => done.map_err(named(to))?,
+        }
     }
     for (_, to) in &made.moves {
         let folder = to.parent().unwrap_or(Path::new("."));
-        File::open(folder).and_then(|f| f.sync_all()).map_err(named(folder))?;
+        sync_folder(folder).map_err(named(folder))?;
     }
     Ok(())
 }
@@ -315,7 +318,7 @@ pub(crate) fn replace(file: &Path, bytes: &[u8]) -> Result<(), KeepError> {
     create_folders(folder).map_err(named(folder))?;
     write_synced(&part, |out| Ok(out.write_all(bytes)?))?;
     fs::rename(&part, file).map_err(named(file))?;
-    File::open(folder).and_then(|f| f.sync_all()).map_err(named(folder))
+    sync_folder(folder).map_err(named(folder))
 }
 
 /// After a start: removes what a kill left half done in a batch's folder. A page that has its name but is not in the
@@ -352,7 +355,7 @@ fn named(file: &Path) -> impl Fn(io::Error) -> KeepError + '_ {
     move |source| KeepError::Io { file: file.into(), source }
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
         text

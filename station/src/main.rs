@@ -7,8 +7,12 @@ mod board_tool;
 mod cli;
 mod config;
 mod console;
+mod disk;
 mod doctor;
+mod durable;
+mod journal_tool;
 mod keep;
+mod moment;
 mod outbox;
 mod page_file;
 mod pages;
@@ -42,7 +46,8 @@ fn main() -> ExitCode {
 }
 
 /// Page after page needs the same memory. glibc would give it back to the kernel each time and get it again zeroed, a
-/// fault for every 4 KiB: 3 % of a page's processor time.
+/// fault for every 4 KiB: 3 % of a page's processor time. Few arenas, because each keeps what its threads once needed, and which
+/// thread makes a page is chance: over hours every one would have held the largest page.
 #[allow(unsafe_code)] // sets the allocator up
 fn keep_memory() {
     /// The most that glibc allows.
@@ -53,5 +58,6 @@ fn keep_memory() {
     unsafe {
         libc::mallopt(libc::M_MMAP_THRESHOLD, KEPT);
         libc::mallopt(libc::M_TRIM_THRESHOLD, KEPT);
+        libc::mallopt(libc::M_ARENA_MAX, 2);
     }
 }

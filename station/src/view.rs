@@ -1,6 +1,6 @@
 //! What the operator's page shows: one picture of the whole desk, as JSON.
 
-use crate::{outbox::mqtt::Network, sensors::overrides::Sensor, words::Trouble};
+use crate::{outbox::task::Network, sensors::overrides::Sensor, words::Trouble};
 use platen_protocol::uplink::{ColourMode, Interlock, Source, UpsState};
 use serde::Serialize;
 use std::sync::Arc;

@@ -5,6 +5,7 @@
 //!  terminal ┴──────────▶ agent (machine, ─────┤
 //!  sensors thread ─────▶  interlock, journal) ├─▶ sensors thread (board or pins: lamp, latch)
 //!  NUT task ───────────▶        │             └─▶ blocking pool (page pipeline, files)
+//!  disk watch ─────────▶        │
 //!                               ├─ wake ─▶ outbox task (spool, MQTT) ─▶ broker
 //!                               └─ view, preview ─▶ console, terminal
 //! ```
@@ -13,11 +14,12 @@ use crate::{
     SOFTWARE,
     agent::{self, Agent, Command, Inlets, Note, Outlets},
     batch::{Plan, machine::Guard, store::Journal},
-    config::Broker,
+    disk,
+    durable::create_folders,
     keep::Context,
     outbox::{
-        mqtt::{self, Network},
         spool::Spool,
+        task::{self as outbox, Network},
     },
     profile::Profile,
     scanner::{ScanSettings, task},
@@ -25,7 +27,8 @@ use crate::{
     view::{Preview, View},
 };
 use anyhow::Context as _;
-use platen_protocol::uplink::{SiteId, Source, StationId};
+use platen_broker::{Broker, Mqtt};
+use platen_protocol::uplink::{MAX_MESSAGE, SiteId, Source, StationId};
 use std::{
     fs::{self, File},
     path::PathBuf,
@@ -57,6 +60,10 @@ pub(crate) struct Parts {
     pub(crate) persons: Vec<String>,
     pub(crate) ups: Option<nut::Ups>,
     pub(crate) broker: Option<Broker>,
+    /// Bytes of events that may wait for the supervisor.
+    pub(crate) outbox_limit: u64,
+    /// Bytes that must be free on the disk before a page is begun.
+    pub(crate) reserve: u64,
 }
 
 /// A running station.
@@ -103,18 +110,20 @@ pub(crate) fn start(parts: Parts) -> anyhow::Result<Running> {
     let outbox = match &parts.broker {
         None => None,
         Some(broker) => {
-            let spool = Spool::open(&parts.state.join("outbox.db"), &fresh_epoch())?;
-            let config = mqtt::Config {
-                host: broker.host.clone(),
-                port: broker.port,
+            let spool = Spool::open(&parts.state.join("outbox.db"), &journal, &fresh_epoch())?;
+            let config = outbox::Config {
                 site: parts.site.clone(),
                 station: parts.station.clone(),
                 journal: journal_file,
                 software: SOFTWARE,
+                limit: parts.outbox_limit,
+                fresh_epoch,
             };
+            let name = format!("platen-{}-{}", parts.site, parts.station);
+            let transport = Mqtt::new(broker.clone(), name, MAX_MESSAGE as u32 + 1024, outbox::QUEUE);
             let (wake, wakes) = mpsc::channel(256);
             let task = tokio::spawn(async move {
-                if let Err(error) = mqtt::run(config, spool, wakes, network_in).await {
+                if let Err(error) = outbox::run(config, transport, spool, wakes, network_in).await {
                     tracing::error!(%error, "the outbox has stopped; events wait in the journal");
                 }
             });
@@ -122,6 +131,10 @@ pub(crate) fn start(parts: Parts) -> anyhow::Result<Running> {
         }
     };
     let (outbox, delivery) = outbox.unzip();
+
+    let (kick_in, kicks) = mpsc::channel(1);
+    let (disk_in, disk) = watch::channel(disk::Disk::Good);
+    tokio::spawn(disk::watch(vec![parts.out.clone(), parts.state.clone()], parts.reserve, kicks, disk_in));
 
     let guard = match (parts.settings.source, &parts.board) {
         (Source::Adf | Source::Duplex, _) => Guard::Scanner,
@@ -143,7 +156,9 @@ pub(crate) fn start(parts: Parts) -> anyhow::Result<Running> {
         watches_itself: matches!(parts.board, Some(sensors::Source::Pi(_))),
         persons: parts.persons,
         lost_found: parts.state.join("lost+found"),
+        resumes: parts.plans.is_some(),
         plans: parts.plans,
+        reserve: parts.reserve,
     };
     let outlets = Outlets {
         scanner: scanner_commands,
@@ -152,9 +167,10 @@ pub(crate) fn start(parts: Parts) -> anyhow::Result<Running> {
         view: view_in,
         preview: preview_in,
         notes: Some(note_in),
+        disk: kick_in,
     };
     let (agent, finished) = Agent::new(config, journal, outlets, first_attempt());
-    let inlets = Inlets { commands, scanner, board, power, network: network.clone() };
+    let inlets = Inlets { commands, scanner, board, power, network: network.clone(), disk };
     let agent = tokio::spawn(agent.run(inlets, finished));
     Ok(Running { commands: command_in, view, preview, notes, network, agent, delivery, _lock: lock })
 }
@@ -182,14 +198,14 @@ fn first_attempt() -> u32 {
     (seconds as u32).wrapping_shl(4)
 }
 
-/// Unlike any other: made once, with the outbox's file.
+/// Unlike any other: made with the outbox's file, and when its numbers mean nothing any more.
 fn fresh_epoch() -> String {
     let nanos = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
     format!("{:x}-{:x}", nanos, std::process::id())
 }
 
 fn lock(state: &std::path::Path) -> anyhow::Result<File> {
-    fs::create_dir_all(state).with_context(|| format!("state folder {}", state.display()))?;
+    create_folders(state).with_context(|| format!("state folder {}", state.display()))?;
     let path = state.join("lock");
     let file = File::create(&path).with_context(|| format!("state folder {}", state.display()))?;
     match file.try_lock() {

@@ -25,16 +25,23 @@ pub(crate) struct Trouble {
     pub(crate) action: Words,
     #[serde(skip)]
     pub(crate) severity: Severity,
+    /// It stands against a start and does not spoil a pass under way.
+    #[serde(skip)]
+    pub(crate) between_pages: bool,
 }
 
 impl Trouble {
     pub(crate) fn new(name: &'static str, text: (&str, &str), action: (&str, &str)) -> Self {
         let (text, action) = (Words::new(text.0, text.1), Words::new(action.0, action.1));
-        Self { name, text, action, severity: Severity::Operator }
+        Self { name, text, action, severity: Severity::Operator, between_pages: false }
     }
 
     pub(crate) fn alarm(self) -> Self {
         Self { severity: Severity::Alarm, ..self }
+    }
+
+    pub(crate) fn between_pages(self) -> Self {
+        Self { between_pages: true, ..self }
     }
 }
 
@@ -46,6 +53,7 @@ impl From<&scanner::Fault> for Trouble {
             text: Words::new(fault.text(), fault.text_zh()),
             action: Words::new(action.0, action.1),
             severity: fault.severity(),
+            between_pages: false,
         }
     }
 }

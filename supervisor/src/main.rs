@@ -1,9 +1,12 @@
 //! `platen-supervisor`: live batches and rooms of every scanning station of a site.
 
+mod asyncapi;
 mod broker;
 mod config;
+mod home_assistant;
 mod ingest;
 mod store;
+mod verify;
 mod web;
 mod wiring;
 
@@ -27,6 +30,10 @@ enum Command {
         #[arg(long, default_value = "/etc/platen/supervisor.toml")]
         config: PathBuf,
     },
+    /// Compare a station's journal with the database, page by page
+    Verify(verify::Args),
+    /// Print the description of the uplink in AsyncAPI 3.0
+    Asyncapi,
     /// Check a configuration file and say what is wrong with it
     CheckConfig {
         /// Configuration file
@@ -38,7 +45,7 @@ fn main() -> ExitCode {
     let filter = EnvFilter::try_from_env("PLATEN_LOG").unwrap_or_else(|_| EnvFilter::new("warn,rumqttd=error"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     match run(Cli::parse().command) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => ExitCode::from(code),
         Err(error) => {
             eprintln!("platen-supervisor: {error:#}");
             ExitCode::from(2)
@@ -47,16 +54,22 @@ fn main() -> ExitCode {
 }
 
 #[allow(clippy::print_stdout)] // its output is what the user asked for
-fn run(command: Command) -> anyhow::Result<()> {
+fn run(command: Command) -> anyhow::Result<u8> {
     match command {
         Command::CheckConfig { file } => {
             config::Config::load(&file)?;
             println!("{}: good", file.display());
-            Ok(())
+            Ok(0)
         }
+        Command::Asyncapi => {
+            println!("{}", serde_json::to_string_pretty(&asyncapi::document())?);
+            Ok(0)
+        }
+        Command::Verify(args) => verify::run(&args),
         Command::Run { config } => {
             let config = config::Config::load(&config)?;
-            tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(wiring::run(config))
+            tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(wiring::run(config))?;
+            Ok(0)
         }
     }
 }

@@ -10,11 +10,13 @@ use crate::{
     broker,
     config::Config,
     ingest::{self, Pulse},
-    store::{Store, live::Live},
-    web::{self, Dashboards},
+    store::{Store, audit::Auditor, live::Live},
+    web::{self, Audits, Dashboards},
 };
 use anyhow::Context;
 use jiff::Timestamp;
+use platen_broker::Mqtt;
+use platen_protocol::uplink::MAX_MESSAGE;
 use serde_json::json;
 use std::{
     sync::{Arc, Mutex},
@@ -22,11 +24,13 @@ use std::{
 };
 use tokio::{
     signal::unix::{SignalKind, signal},
-    sync::watch,
+    sync::{mpsc, watch},
     task::block_in_place,
     time::{sleep, timeout},
 };
 
+/// Acknowledgements that may wait to be sent.
+const QUEUE: usize = 4_096;
 /// Snapshots come at least this often, so that a page can tell silence from death.
 const BEAT: Duration = Duration::from_secs(2);
 /// And at most this often.
@@ -35,8 +39,8 @@ const PACE: Duration = Duration::from_millis(250);
 /// Runs until a signal.
 #[allow(clippy::print_stdout)] // tells the user where the dashboards are
 pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
-    let endpoint = config.endpoint()?;
-    let address = format!("mqtt://{}:{}", endpoint.0, endpoint.1);
+    let broker = config.broker.broker()?;
+    let address = broker.address.to_string();
     let listener = tokio::net::TcpListener::bind(config.web.listen)
         .await
         .with_context(|| format!("web.listen = {}: the dashboards cannot be served there", config.web.listen))?;
@@ -50,7 +54,18 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
 
     let (pulse_in, pulse) = watch::channel(Pulse::default());
     let (snapshot_in, snapshots) = watch::channel(Arc::from(""));
-    let ingest = tokio::spawn(ingest::run(endpoint, config.site.name.clone(), store, pulse_in));
+    let (ask, asked) = mpsc::channel(16);
+    let audit = Arc::new(Mutex::new(Audits::new(Auditor::open(file)?)));
+    let site = config.site.name.clone();
+    // Supervisors that share the stations must not be taken for one another.
+    let name = match &config.broker.group {
+        None => format!("platen-supervisor-{site}"),
+        Some(group) => format!("platen-supervisor-{site}-{group}-{}", listener.local_addr()?.port()),
+    };
+    let transport = Mqtt::new(broker, name, MAX_MESSAGE as u32 + 1024, QUEUE);
+    let discovery = config.home_assistant.as_ref().map(|home| home.prefix.clone());
+    let listening = ingest::Config { site, group: config.broker.group.clone(), discovery };
+    let ingest = tokio::spawn(ingest::run(listening, transport, store, pulse_in, asked));
     let about = json!({ "site": config.site.name, "url": address });
     let shown = tokio::spawn(show(live, about, pulse, snapshot_in));
 
@@ -58,8 +73,8 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     println!("broker:     {address}{}", if config.broker.url.is_some() { "" } else { " (inside, MQTT 5)" });
     let mut stop = signal(SignalKind::terminate())?;
     tokio::select! {
-        served = axum::serve(listener, web::router(Dashboards { snapshots, history })) => served?,
-        ended = ingest => ended.context("ingest")??,
+        served = axum::serve(listener, web::router(Dashboards { snapshots, history, audit, ask })) => served?,
+        ended = ingest => ended.context("ingest")?,
         ended = shown => ended.context("live picture")??,
         _ = stop.recv() => {}
         _ = tokio::signal::ctrl_c() => {}
@@ -75,8 +90,16 @@ async fn show(
     snapshots: watch::Sender<Arc<str>>,
 ) -> anyhow::Result<()> {
     loop {
-        let connected = pulse.borrow_and_update().connected;
-        let mut snapshot = block_in_place(|| live.snapshot(Timestamp::now()))?;
+        let Pulse { connected, database, .. } = pulse.borrow_and_update().clone();
+        let mut snapshot = match block_in_place(|| live.snapshot(Timestamp::now(), database.as_deref())) {
+            Ok(snapshot) => snapshot,
+            // A page that hears nothing says so by itself.
+            Err(error) => {
+                tracing::error!(%error, "no picture of the stations; trying again");
+                sleep(BEAT).await;
+                continue;
+            }
+        };
         snapshot["site"] = about["site"].clone();
         snapshot["software"] = json!(env!("CARGO_PKG_VERSION"));
         snapshot["broker"] = json!({ "connected": connected, "url": about["url"] });

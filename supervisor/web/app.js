@@ -5,12 +5,14 @@ import { h, render } from './dom.js';
 import { Feed } from './feed.js';
 import { clock, day, duration } from './format.js';
 import { lang, t, toggleLang } from './i18n.js';
+import { Proof } from './proof.js';
 import { alarmKey, alarmWords } from './views/alarms.js';
+import { audit } from './views/audit.js';
 import { live } from './views/live.js';
 import { empty } from './views/parts.js';
 import { rooms } from './views/rooms.js';
 
-const VIEWS = { '#/': ['live', live], '#/rooms': ['rooms', rooms] };
+const VIEWS = { '#/': ['live', live], '#/rooms': ['rooms', rooms], '#/audit': ['audit', audit] };
 const TICK_MS = 1000;
 /** Before this, a page that has just been opened is only waiting, not cut off. */
 const FIRST_WAIT_MS = 6000;
@@ -22,6 +24,7 @@ let route = null;
 let wasLost = false;
 
 const feed = new Feed(() => show());
+const proof = new Proof(() => show());
 
 function currentView() {
   return VIEWS[location.hash] ?? VIEWS['#/'];
@@ -31,7 +34,7 @@ function context() {
   const snapshot = feed.snapshot;
   const elapsed = feed.elapsed();
   // The server's clock, carried on: the clock of a wall screen may be wrong.
-  return { snapshot, elapsed, lost: feed.lost(), now: snapshot ? Date.parse(snapshot.now) + elapsed : Date.now() };
+  return { snapshot, elapsed, proof, lost: feed.lost(), now: snapshot ? Date.parse(snapshot.now) + elapsed : Date.now() };
 }
 
 function show() {
@@ -52,6 +55,7 @@ function draw(ctx) {
   render(byId('banners'), banners(ctx));
   const [name, view] = currentView();
   const main = byId('main');
+  proof.tick(name === 'audit');
   if (ctx.snapshot) {
     render(main, view(ctx));
     if (name === 'rooms') drawCharts(ctx, show);
@@ -124,6 +128,10 @@ byId('skip').addEventListener('click', (event) => {
   // The hash belongs to the router.
   event.preventDefault();
   byId('main').focus();
+});
+byId('main').addEventListener('click', (event) => {
+  const button = event.target.closest('[data-ask]');
+  if (button) proof.ask(button.dataset);
 });
 document.addEventListener('keydown', (event) => {
   const typing = event.target instanceof Element && event.target.closest('input, textarea, select, [contenteditable]');

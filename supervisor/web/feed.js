@@ -4,13 +4,33 @@
 const SILENCE_MS = 12_000;
 const RETRY_MS = 3_000;
 
+/** Milliseconds since something happened. */
+export class Elapsed {
+  #wall = 0;
+  #mono = 0;
+
+  constructor() {
+    this.restart();
+  }
+
+  restart() {
+    this.#wall = Date.now();
+    this.#mono = performance.now();
+  }
+
+  ms() {
+    // The monotonic clock stands still while a computer sleeps and the wall clock can be set back:
+    // the larger of both never makes a value look younger than it is.
+    return Math.max(performance.now() - this.#mono, Date.now() - this.#wall, 0);
+  }
+}
+
 export class Feed {
   #onChange;
   #source = null;
   #retry = null;
   #live = false;
-  #wall = Date.now();
-  #mono = performance.now();
+  #heard = new Elapsed();
   snapshot = null;
 
   constructor(onChange) {
@@ -20,9 +40,7 @@ export class Feed {
 
   /** Milliseconds since the last snapshot came, or since the page began to wait for the first. */
   elapsed() {
-    // The monotonic clock stands still while a computer sleeps and the wall clock can be set back:
-    // the larger of both never makes a value look younger than it is.
-    return Math.max(performance.now() - this.#mono, Date.now() - this.#wall, 0);
+    return this.#heard.ms();
   }
 
   /** Whether what we hold may be called live. */
@@ -54,8 +72,7 @@ export class Feed {
       return;
     }
     this.snapshot = snapshot;
-    this.#wall = Date.now();
-    this.#mono = performance.now();
+    this.#heard.restart();
     this.#live = true;
     this.#onChange();
   }

@@ -19,6 +19,11 @@ export function stationOld(ctx, station) {
   return isOld(ctx, station) || !station.online;
 }
 
+/** Whether events of a station still wait there: what it told last is not its present. */
+export function isLate(ctx, station) {
+  return ageOf(ctx, station.late_ms) !== null;
+}
+
 /** State of one room value: `ok`, `high`, `low`, `old` or `none`. */
 export function valueState(ctx, room, value, state) {
   if (value === null || value === undefined) return state === 'old' ? 'old' : 'none';
@@ -33,5 +38,5 @@ export function powerOld(ctx, power) {
 /** Whether an empty list of alarms may be read as "all is well". */
 export function allHeard(ctx) {
   const { broker, stations } = ctx.snapshot;
-  return !ctx.lost && broker.connected && stations.length > 0 && stations.every((s) => !isOld(ctx, s));
+  return !ctx.lost && broker.connected && stations.length > 0 && stations.every((s) => !isOld(ctx, s) && !isLate(ctx, s));
 }

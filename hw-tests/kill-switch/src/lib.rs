@@ -3,8 +3,9 @@
 //! the bytes are written first. Calls are counted over all threads. The station's scanner worker is spared: it keeps
 //! nothing.
 
+use preload::behind;
 use std::{
-    ffi::{CStr, c_char, c_int, c_uint, c_void},
+    ffi::{c_char, c_int, c_uint, c_void},
     sync::{
         LazyLock,
         atomic::{AtomicI64, Ordering::SeqCst},
@@ -12,12 +13,10 @@ use std::{
 };
 
 unsafe extern "C" {
-    fn dlsym(handle: *mut c_void, name: *const c_char) -> *mut c_void;
     fn kill(pid: c_int, signal: c_int) -> c_int;
     fn getpid() -> c_int;
 }
 
-const NEXT: *mut c_void = -1isize as *mut c_void;
 const SIGKILL: c_int = 9;
 
 /// The point, or 0 for never.
@@ -43,46 +42,28 @@ fn reached(half: impl FnOnce()) {
     }
 }
 
-fn real(name: &CStr) -> *mut c_void {
-    // SAFETY: a C string and the pseudo-handle that means "the next one".
-    unsafe { dlsym(NEXT, name.as_ptr()) }
+/// A call that leaves a trace when it is made: before it is made is the point.
+fn counted<T>() -> Option<T> {
+    reached(|| {});
+    None
 }
 
-macro_rules! watched {
-    ($($name:ident($($arg:ident: $ty:ty),*) -> $ret:ty;)*) => { $(
-        /// # Safety
-        /// As the function of the C library of the same name.
-        #[unsafe(no_mangle)]
-        pub unsafe extern "C" fn $name($($arg: $ty),*) -> $ret {
-            const NAME: &CStr = match CStr::from_bytes_with_nul(concat!(stringify!($name), "\0").as_bytes()) {
-                Ok(name) => name,
-                Err(_) => panic!(),
-            };
-            reached(|| {});
-            // SAFETY: the symbol has this type, and the caller keeps its contract.
-            unsafe { std::mem::transmute::<*mut c_void, unsafe extern "C" fn($($ty),*) -> $ret>(real(NAME))($($arg),*) }
-        }
-    )* };
-}
-
-watched! {
-    fsync(fd: c_int) -> c_int;
-    fdatasync(fd: c_int) -> c_int;
-    rename(from: *const c_char, to: *const c_char) -> c_int;
-    unlink(path: *const c_char) -> c_int;
-    mkdir(path: *const c_char, mode: c_uint) -> c_int;
-    ftruncate64(fd: c_int, len: i64) -> c_int;
-    send(fd: c_int, data: *const c_void, len: usize, flags: c_int) -> isize;
-    writev(fd: c_int, parts: *const c_void, count: c_int) -> isize;
+preload::before! {
+    fsync(fd: c_int) -> c_int, counted();
+    fdatasync(fd: c_int) -> c_int, counted();
+    rename(from: *const c_char, to: *const c_char) -> c_int, counted();
+    unlink(path: *const c_char) -> c_int, counted();
+    mkdir(path: *const c_char, mode: c_uint) -> c_int, counted();
+    ftruncate64(fd: c_int, len: i64) -> c_int, counted();
+    send(fd: c_int, data: *const c_void, len: usize, flags: c_int) -> isize, counted();
+    writev(fd: c_int, parts: *const c_void, count: c_int) -> isize, counted();
 }
 
 /// # Safety
 /// As `write` of the C library.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn write(fd: c_int, data: *const c_void, len: usize) -> isize {
-    type Write = unsafe extern "C" fn(c_int, *const c_void, usize) -> isize;
-    // SAFETY: the symbol has this type.
-    let real = unsafe { std::mem::transmute::<*mut c_void, Write>(real(c"write")) };
+    let real = behind!(c"write": fn(c_int, *const c_void, usize) -> isize);
     // Eight bytes wake a thread (eventfd) and leave no trace.
     if len != 8 {
         // SAFETY: half of what the caller promised.
@@ -96,9 +77,7 @@ pub unsafe extern "C" fn write(fd: c_int, data: *const c_void, len: usize) -> is
 /// As `pwrite64` of the C library.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pwrite64(fd: c_int, data: *const c_void, len: usize, at: i64) -> isize {
-    type Write = unsafe extern "C" fn(c_int, *const c_void, usize, i64) -> isize;
-    // SAFETY: the symbol has this type.
-    let real = unsafe { std::mem::transmute::<*mut c_void, Write>(real(c"pwrite64")) };
+    let real = behind!(c"pwrite64": fn(c_int, *const c_void, usize, i64) -> isize);
     // SAFETY: half of what the caller promised.
     reached(|| _ = unsafe { real(fd, data, len / 2, at) });
     // SAFETY: the caller keeps the contract.

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// Something that happened once and must reach the supervisor's database exactly once.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "type", content = "data")]
 pub enum Event {
     /// A small batch was begun.
@@ -52,10 +53,23 @@ pub enum Event {
         /// What it is.
         to: UpsState,
     },
+    /// The station's clock was set, or had stood still while the machine was off.
+    #[serde(rename = "platen.clock.jumped")]
+    ClockJumped {
+        /// By how much, in milliseconds; negative is backwards.
+        by_ms: i64,
+    },
+    /// A note under the number of an event that nobody takes: the station keeps that one aside.
+    #[serde(rename = "platen.event.unsendable")]
+    Unsendable {
+        /// Why, in English.
+        reason: String,
+    },
 }
 
 /// How loud a fault is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
     /// The operator deals with it.
@@ -66,6 +80,7 @@ pub enum Severity {
 
 /// The plan of a small batch.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct BatchOpened {
     /// `large/small`.
     pub batch: String,
@@ -77,6 +92,7 @@ pub struct BatchOpened {
 
 /// One volume of a plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct VolumePlan {
     /// Archival code 档号.
     pub code: String,
@@ -88,6 +104,7 @@ pub struct VolumePlan {
 
 /// A page that counts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PageAccepted {
     /// `large/small`.
     pub batch: String,
@@ -133,6 +150,7 @@ pub struct PageAccepted {
 
 /// Colour mode of a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ColourMode {
     /// One bit a pixel.
@@ -145,6 +163,7 @@ pub enum ColourMode {
 
 /// Where a sheet was taken from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Source {
     /// From the glass.
@@ -157,6 +176,7 @@ pub enum Source {
 
 /// How a page was guarded while it was scanned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Interlock {
     /// The board certified a closed lid and paper in its corner.
@@ -174,6 +194,7 @@ pub enum Interlock {
 
 /// A sensor that did not guard a page, and who answers for it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Overridden {
     /// `lid`, `corner` or `board`.
     pub sensor: String,
@@ -185,6 +206,7 @@ pub struct Overridden {
 
 /// A pass that did not count.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PageVoided {
     /// `large/small`.
     pub batch: String,
@@ -200,6 +222,7 @@ pub struct PageVoided {
 
 /// What a sensor read. Readings have a numbering of their own and may be thinned.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "type", content = "data")]
 pub enum Reading {
     /// The room.
@@ -227,6 +250,7 @@ pub enum Reading {
 
 /// The state of the UPS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum UpsState {
     /// Mains (OL).

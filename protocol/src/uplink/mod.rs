@@ -10,9 +10,11 @@
 //!
 //! A PUBACK of the broker promises nothing; only an [`Ack`] lets the station forget an event.
 
+mod clock;
 mod event;
 mod id;
 
+pub use clock::Monotonic;
 pub use event::{
     BatchOpened, ColourMode, Event, Interlock, Overridden, PageAccepted, PageVoided, Reading, Severity, Source,
     UpsState, VolumePlan,
@@ -109,6 +111,7 @@ impl Topic {
 
 /// What every event and reading travels in: CloudEvents 1.0 attributes, and the number that makes it unique.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Envelope<D> {
     /// Always `1.0`.
     pub specversion: SpecVersion,
@@ -122,6 +125,18 @@ pub struct Envelope<D> {
     pub epoch: String,
     /// From 1, rising by one, without a gap.
     pub seq: u64,
+    /// `time` of the event numbered one less, by which a chain is known; absent in the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<Timestamp>,
+    /// When it happened, by a clock that nobody sets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub monotonic: Option<Monotonic>,
+    /// When it was sent, by the same clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sent: Option<Monotonic>,
+    /// It is no news: it had to wait for the way to be free.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub historical: bool,
     /// `type` and `data`.
     #[serde(flatten)]
     pub body: D,
@@ -137,13 +152,32 @@ impl<D> Envelope<D> {
             time,
             epoch: epoch.into(),
             seq,
+            previous: None,
+            monotonic: None,
+            sent: None,
+            historical: false,
             body,
         }
     }
+
+    /// Says when it happened and when it was sent by a clock that nobody sets. Beyond [`NEWS`], or if nobody knows how long it
+    /// waited, it is history.
+    #[must_use]
+    pub fn timed(mut self, happened: Option<Monotonic>, sent: Monotonic) -> Self {
+        let waited = happened.as_ref().and_then(|happened| sent.since(happened));
+        self.historical = waited.is_none_or(|ms| u128::from(ms) > NEWS.as_millis());
+        self.monotonic = happened;
+        self.sent = Some(sent);
+        self
+    }
 }
+
+/// What is sent later than so long after it happened is no news.
+pub const NEWS: core::time::Duration = core::time::Duration::from_secs(10);
 
 /// The one version of CloudEvents spoken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum SpecVersion {
     /// 1.0
     #[serde(rename = "1.0")]
@@ -152,6 +186,7 @@ pub enum SpecVersion {
 
 /// Retained on the `state` topic: who is there.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct State {
     /// `false` is the will, published by the broker when the connection died.
@@ -164,28 +199,78 @@ pub struct State {
     pub time: Option<Timestamp>,
     /// Events that wait for an acknowledgement.
     pub waiting: u64,
+    /// The outbox; absent in a will.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outbox: Option<Outbox>,
+    /// When this was said, by a clock that nobody sets; absent in a will.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub monotonic: Option<Monotonic>,
+}
+
+/// How a station's outbox stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Outbox {
+    /// The epoch that events are numbered in now.
+    pub epoch: String,
+    /// Number of the first event that waits; one more than `last` if none does.
+    pub first: u64,
+    /// The last number given.
+    pub last: u64,
+    /// How long the first one has waited, in milliseconds; absent if none waits or nobody knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oldest_ms: Option<u64>,
+    /// Bytes that wait, and how many may.
+    pub bytes: u64,
+    /// The station pauses before there are more.
+    pub limit: u64,
+    /// Events that a receiver refused, kept aside with the reason.
+    pub quarantined: u64,
 }
 
 /// Everything of `epoch` up to and including `seq` is stored and will not be asked for again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Ack {
     /// The epoch spoken of.
     pub epoch: String,
-    /// End of the contiguous prefix.
+    /// End of the contiguous prefix, in which each event names its predecessor rightly.
     pub seq: u64,
+    /// When its last event happened, as that said. If the station's event of this number happened at another time, two events
+    /// had one number: the station's files were put back from a copy. It then begins a new epoch with the first event that
+    /// was not acknowledged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time: Option<Timestamp>,
+    /// The next number is taken by an event that names another predecessor: for the same reason, with the same consequence.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub broken: bool,
 }
 
 /// Supervisor → station.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "command", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Command {
-    /// Send every event from `seq` on again, as far as it is still kept.
+    /// Send events again, also those that were acknowledged.
     Resend {
         /// The epoch meant.
         epoch: String,
         /// First event wanted.
         seq: u64,
+        /// The last one; without it, all that follow.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        to: Option<u64>,
+    },
+    /// An event was not taken and never will be as it is. The station keeps it aside and sends a note under its number.
+    Refused {
+        /// Its epoch.
+        epoch: String,
+        /// Its number.
+        seq: u64,
+        /// Why, in English.
+        reason: String,
     },
 }
 

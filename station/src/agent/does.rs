@@ -1,6 +1,6 @@
 //! What the agent does when the machine asks for it.
 
-use super::{Agent, Done, Note, Pass, cannot_keep};
+use super::{Agent, Done, Note, Pass, cannot_keep, ledger, storage::Stalled};
 use crate::{
     batch::{
         PageId,
@@ -10,6 +10,7 @@ use crate::{
         store::StoreError,
     },
     keep::{self, Context, Job, KeepError, Made},
+    moment::Moment,
     scanner::{self, task},
     view::{PageView, Preview},
     words::Trouble,
@@ -116,12 +117,17 @@ impl Agent {
             scanned_at: pass.scanned_at,
             began: pass.began,
         };
+        self.make(job);
+    }
+
+    pub(super) fn make(&self, job: Job) {
         let (context, results) = (self.config.context.clone(), self.results.clone());
-        tokio::spawn(async move {
-            let made = tokio::task::spawn_blocking(move || keep::make(&job, &context)).await;
+        tokio::task::spawn_blocking(move || {
+            let attempt = job.attempt;
             // A page that brings the pipeline down is a page that could not be kept, not a desk that hangs.
-            let result = made.unwrap_or_else(|panic| Err(KeepError::Pipeline(panic.to_string())));
-            let _ = results.send((attempt, Done::Made(result.map(Box::new))));
+            let made = catch_unwind(AssertUnwindSafe(|| keep::make(&job, &context)));
+            let result = made.unwrap_or_else(|_| Err(KeepError::Pipeline("it ended in a panic".into())));
+            let _ = results.send((attempt, Done::Made(Box::new(job), result.map(Box::new))));
         });
     }
 
@@ -133,13 +139,18 @@ impl Agent {
                 made.shows_dirt_at(&dirt);
             }
         }
+        self.place(attempt, made);
+    }
+
+    pub(super) fn place(&mut self, attempt: u32, mut made: Made) {
         let (results, known) = (self.results.clone(), std::mem::take(&mut self.known));
         // Two folders are synced and the page is compared with those before it: the scanner need not wait for that.
         tokio::task::spawn_blocking(move || {
             // A comparison that fails costs a flag, not the page.
             let compared = catch_unwind(AssertUnwindSafe(|| known.same_sheet(made.kept.page, &made.signature)));
             match compared {
-                Ok(Some(number)) => made.shows_the_same_sheet_as(number),
+                Ok(Some(number)) if made.kept.event.same_as.is_none() => made.shows_the_same_sheet_as(number),
+                Ok(Some(_)) => {}
                 Ok(None) => {}
                 Err(_) => tracing::error!(number = made.kept.page.number, "the page could not be compared"),
             }
@@ -151,15 +162,27 @@ impl Agent {
     pub(super) fn placed(&mut self, attempt: u32, made: Made, known: Known, placed: Result<(), KeepError>) {
         self.known = known;
         let batch = self.config.context.plan.batch.clone();
-        let now = Timestamp::now();
-        let saved = placed
-            .map_err(|e| e.to_string())
-            .and_then(|()| block_in_place(|| self.journal.keep(&batch, &made.kept, now)).map_err(|e| e.to_string()));
+        let now = Moment::now();
+        // What happened before stands before it in the journal.
+        let saved = match placed {
+            Err(error) if self.blame_the_disk(&error) => {
+                return self.stalled.push(Stalled::Place(attempt, Box::new(made)));
+            }
+            Err(error) => Err(error.to_string()),
+            Ok(()) if !self.flush_ledger() => return self.stalled.push(Stalled::Place(attempt, Box::new(made))),
+            Ok(()) => match block_in_place(|| self.journal.keep(&batch, &made.kept, &now)) {
+                Err(error) if self.blame_the_journal(&error) => {
+                    return self.stalled.push(Stalled::Place(attempt, Box::new(made)));
+                }
+                other => other.map_err(|e| e.to_string()),
+            },
+        };
         match saved {
             Ok(()) => {
+                self.blame = None;
                 self.passes.remove(&attempt);
                 self.known.add(made.kept.page, made.signature.clone());
-                self.show_page(attempt, made, now);
+                self.show_page(attempt, made, now.at);
                 self.tell(Input::Saved { attempt });
             }
             Err(error) => self.tell(Input::SaveFailed { attempt, why: cannot_keep("disk", &error) }),
@@ -171,35 +194,37 @@ impl Agent {
         if let Some(made) = self.made.remove(&attempt) {
             keep::discard(&made);
         }
-        let plan = &self.config.context.plan;
-        let written = block_in_place(|| self.journal.void(plan, page, (why.name, &why.text.en), Timestamp::now()));
-        match written {
-            Ok(()) => self.wake(),
-            Err(error) => tracing::error!(%error, "a void pass could not be written down"),
-        }
+        let plan = self.config.context.plan.clone();
+        self.enter(ledger::Note::Void { plan, page, why: Box::new(why.clone()) });
         self.note(Note::Void { page, why });
     }
 
     pub(super) fn finish(&mut self) {
         match block_in_place(|| self.write_sheet()) {
             Ok(sheet) => {
+                self.blame = None;
                 self.wake();
                 self.note(Note::Complete { sheet });
                 self.tell(Input::Finished);
             }
-            Err(error) => self.tell(Input::FinishFailed { why: cannot_keep("disk", &error) }),
+            Err(Unfinished::Keep(error)) if self.blame_the_disk(&error) => self.stalled.push(Stalled::Finish),
+            Err(Unfinished::Journal(error)) if self.blame_the_journal(&error) => self.stalled.push(Stalled::Finish),
+            Err(error) => self.tell(Input::FinishFailed { why: cannot_finish(&error) }),
         }
     }
 
-    pub(super) fn write_sheet(&mut self) -> anyhow::Result<PathBuf> {
+    fn write_sheet(&mut self) -> Result<PathBuf, Unfinished> {
+        // What happened before stands before it in the journal.
+        self.flush_ledger();
         let Context { plan, out, operator, .. } = &self.config.context;
-        let now = Timestamp::now();
-        let date = now.to_zoned(jiff::tz::TimeZone::system()).date().to_string();
-        let bytes = sheet::workbook(plan, operator, &date, &self.journal.history(plan)?)?;
+        let now = Moment::now();
+        let date = now.at.to_zoned(jiff::tz::TimeZone::system()).date().to_string();
+        let bytes = sheet::workbook(plan, operator, &date, &self.journal.history(plan)?)
+            .map_err(|e| Unfinished::Sheet(e.to_string()))?;
         let name = plan.batch.folder().join(sheet::FILE_NAME);
         keep::replace(&out.join(&name), &bytes)?;
         let batch = plan.batch.clone();
-        self.journal.complete(&batch, &name.to_string_lossy(), now).map_err(|e: StoreError| e)?;
+        self.journal.complete(&batch, &name.to_string_lossy(), &now)?;
         Ok(out.join(name))
     }
 
@@ -225,4 +250,24 @@ impl Agent {
         }
         self.note(Note::Kept(Box::new(event)));
     }
+}
+
+/// Why a batch could not be completed.
+#[derive(Debug, thiserror::Error)]
+enum Unfinished {
+    #[error(transparent)]
+    Keep(#[from] KeepError),
+    #[error(transparent)]
+    Journal(#[from] StoreError),
+    #[error("{0}")]
+    Sheet(String),
+}
+
+fn cannot_finish(error: &Unfinished) -> Trouble {
+    Trouble::new(
+        "tracking-sheet",
+        (&format!("the tracking sheet could not be written: {error}"), &format!("跟踪表无法写入：{error}")),
+        ("look at the disk, then press start to try again", "请检查磁盘，然后按开始重试"),
+    )
+    .alarm()
 }

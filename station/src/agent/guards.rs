@@ -65,6 +65,7 @@ impl Agent {
             Guard::Scanner | Guard::None => Vec::new(),
         };
         holds.extend(self.power_holds());
+        holds.extend(self.storage_holds());
         holds
     }
 
@@ -104,12 +105,7 @@ impl Agent {
 
     fn power_holds(&self) -> Option<Trouble> {
         if self.supply.battery_low {
-            let trouble = Trouble::new(
-                "battery-low",
-                ("the UPS's battery is nearly empty; the batch was closed", "UPS 电池即将耗尽，批次已关闭"),
-                ("wait until the mains is back, then open the batch again", "请等待市电恢复后重新打开批次"),
-            );
-            return Some(trouble);
+            return Some(battery_low());
         }
         self.supply.mains_failed.then(|| {
             Trouble::new(
@@ -117,6 +113,7 @@ impl Agent {
                 ("the mains has failed, the UPS is on battery", "市电中断，UPS 正在用电池供电"),
                 ("wait until the mains is back", "请等待市电恢复"),
             )
+            .between_pages()
         })
     }
 
@@ -124,7 +121,7 @@ impl Agent {
     pub(super) fn faults(&self) -> Vec<Trouble> {
         let alarms = self.machine.holds().iter().filter(|hold| hold.severity == Severity::Alarm).cloned();
         let guard = if self.config.guard == Guard::Board { self.plausible.faults() } else { Vec::new() };
-        alarms.chain(guard).chain(self.overrides.faults()).chain(self.power_faults()).collect()
+        alarms.chain(guard).chain(self.overrides.faults()).chain(self.power_faults()).chain(self.disk.fault()).collect()
     }
 
     /// A UPS that is lost or on battery the supervisor sees in the readings.
@@ -170,7 +167,7 @@ impl Agent {
         }
         let now = Instant::now();
         // Refused if there is no pass, or no batch.
-        let _ = self.machine.handle(now, Input::Cancel);
+        let _ = self.machine.handle(now, Input::BreakOff { why: battery_low() });
         let picture = self.machine.picture();
         if picture.plan.is_some() && picture.saving == 0 {
             // Refused while a pass ends; then it is tried again with what comes next.
@@ -200,4 +197,13 @@ impl Agent {
         };
         self.overrides.active().iter().map(view).collect()
     }
+}
+
+fn battery_low() -> Trouble {
+    Trouble::new(
+        "battery-low",
+        ("the UPS's battery is nearly empty; the batch is closed", "UPS 电池即将耗尽，批次已关闭"),
+        ("wait until the mains is back; the batch goes on by itself", "请等待市电恢复，批次将自动继续"),
+    )
+    .between_pages()
 }

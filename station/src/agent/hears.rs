@@ -1,9 +1,9 @@
 //! What the agent hears: scanner, board, UPS, and the blocking pool.
 
-use super::{Agent, Note, Wish, cannot_keep};
+use super::{Agent, Note, Wish, cannot_keep, storage::Stalled};
 use crate::{
     batch::machine::Input,
-    keep::{self, KeepError, Made},
+    keep::{self, Job, KeepError, Made},
     scanner::task,
     sensors::{interlock, link::BoardEvent, nut::Power},
     words::Trouble,
@@ -154,6 +154,7 @@ impl Agent {
         if !matches!(power.state, UpsState::Stale | UpsState::Unreachable) {
             self.supply.battery_worn = power.replace_battery;
         }
+        let was_low = self.supply.battery_low;
         let supply = &mut self.supply;
         match power.state {
             UpsState::Online => (supply.mains_failed, supply.battery_low) = (false, false),
@@ -163,6 +164,10 @@ impl Agent {
             }
             UpsState::Stale | UpsState::Unreachable => {}
         }
+        if was_low && !self.supply.battery_low {
+            self.to_resume = self.config.resumes;
+            self.resume();
+        }
         let before = self.power.replace((power, Instant::now())).map(|(p, _)| p.state);
         if let Some(from) = before.filter(|&from| from != power.state) {
             self.write_down(&Event::PowerChanged { from, to: power.state });
@@ -171,7 +176,7 @@ impl Agent {
         self.report(Reading::Power { state, charge, runtime_s, replace_battery });
     }
 
-    pub(super) fn made(&mut self, attempt: u32, result: Result<Made, KeepError>) {
+    pub(super) fn made(&mut self, attempt: u32, job: Box<Job>, result: Result<Made, KeepError>) {
         match result {
             Ok(made) if self.passes.contains_key(&attempt) => {
                 if matches!(made.kept.event.interlock, Interlock::Certified | Interlock::WatchedByStation) {
@@ -182,6 +187,9 @@ impl Agent {
             }
             // Voided while it was made.
             Ok(made) => keep::discard(&made),
+            Err(error) if self.passes.contains_key(&attempt) && self.blame_the_disk(&error) => {
+                self.stalled.push(Stalled::Make(job));
+            }
             Err(error) => self.tell(Input::ProcessFailed { attempt, why: cannot_keep("page-processing", &error) }),
         }
     }

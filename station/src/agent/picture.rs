@@ -80,7 +80,7 @@ impl Agent {
                 age_ms: age(at),
                 stale: age(at) > OLD_MS,
             }),
-            network: self.out.outbox.is_some().then_some(self.network),
+            network: self.out.outbox.is_some().then(|| self.network.clone()),
             interlocks: match self.config.guard {
                 Guard::Board if self.config.watches_itself => "pins",
                 Guard::Board => "board",

@@ -70,7 +70,7 @@ impl Machine {
         match work.desk {
             Desk::Arming { since, .. } => Some((since + BOARD_ANSWERS, "board arms")),
             Desk::Certifying { since, .. } => Some((since + BOARD_ANSWERS, "board certifies")),
-            Desk::Waiting { .. } | Desk::Scanning { .. } | Desk::Cancelling { .. } => None,
+            Desk::Waiting { .. } | Desk::Paused | Desk::Scanning { .. } | Desk::Cancelling { .. } => None,
         }
     }
 
@@ -113,6 +113,7 @@ impl Machine {
                     // The tracking sheet could not be written: start tries again.
                     Desk::Waiting { fault: Some(fault) } if work.keeping.is_empty() => ("waiting", Some(fault)),
                     Desk::Waiting { fault } => ("saving", fault.as_ref()),
+                    Desk::Paused => ("waiting", None),
                     Desk::Arming { .. } => ("arming", None),
                     Desk::Scanning { .. } | Desk::Cancelling { .. } => ("scanning", None),
                     Desk::Certifying { .. } => ("certifying", None),
@@ -133,10 +134,14 @@ impl Machine {
             Input::Open { plan, kept } => self.open(plan, kept),
             Input::Close => self.close(),
             Input::Start => self.start(now),
-            Input::Cancel => self.cancel(),
+            Input::Cancel => self.break_off(cancelled()),
+            Input::BreakOff { why } => self.break_off(why),
             Input::Holds(holds) => {
                 self.holds = holds;
                 self.guard_pass();
+                if matches!(&self.state, State::Open(Work { desk: Desk::Paused, .. })) {
+                    self.go_on();
+                }
                 Ok(())
             }
             Input::Finished => {
@@ -182,7 +187,7 @@ impl Machine {
             State::NoBatch => return Err(Refused::NoBatch),
             State::Finishing(_) => false,
             State::Complete(_) => true,
-            State::Open(work) => matches!(work.desk, Desk::Waiting { .. }) && work.keeping.is_empty(),
+            State::Open(work) => work.is_idle(),
         };
         if !idle {
             return Err(Refused::Busy);
@@ -205,7 +210,9 @@ impl Machine {
             State::NoBatch => return Err(Refused::NoBatch),
             State::Complete(_) => return Err(Refused::Complete),
             State::Finishing(_) => return Err(Refused::Busy),
-            State::Open(work) if !matches!(work.desk, Desk::Waiting { .. }) => return Err(Refused::Busy),
+            State::Open(work) if !matches!(work.desk, Desk::Waiting { .. } | Desk::Paused) => {
+                return Err(Refused::Busy);
+            }
             State::Open(_) => {}
         }
         if !self.holds.is_empty() {
@@ -235,12 +242,7 @@ impl Machine {
         Ok(())
     }
 
-    fn cancel(&mut self) -> Result<(), Refused> {
-        let why = Trouble::new(
-            "cancelled",
-            ("the pass was cancelled", "本次扫描已取消"),
-            ("press start to scan the page again", "请按开始重新扫描本页"),
-        );
+    fn break_off(&mut self, why: Trouble) -> Result<(), Refused> {
         match &mut self.state {
             State::Open(work) => work.break_off(why, &mut self.outputs).then_some(()).ok_or(Refused::Busy),
             State::NoBatch | State::Finishing(_) | State::Complete(_) => Err(Refused::NoBatch),
@@ -250,7 +252,7 @@ impl Machine {
     /// A flatbed's pass is void in the moment that its guard is lost: no need to wait for the last line.
     fn guard_pass(&mut self) {
         let State::Open(work) = &mut self.state else { return };
-        let lost = self.holds.iter().find(|hold| hold.name != "on-battery" && hold.name != "disk-full");
+        let lost = self.holds.iter().find(|hold| !hold.between_pages);
         if self.guard == Guard::Board
             && matches!(work.desk, Desk::Arming { .. } | Desk::Scanning { .. })
             && let Some(why) = lost
@@ -263,24 +265,35 @@ impl Machine {
     /// Takes the next step that needs no input: the feeder's next sheet, or the end of the batch.
     fn go_on(&mut self) {
         let State::Open(work) = &mut self.state else { return };
-        let idle = matches!(work.desk, Desk::Waiting { .. }) && work.keeping.is_empty();
-        if idle && work.kept == work.plan.expected() {
+        if work.is_idle() && work.kept == work.plan.expected() {
             self.state = State::Finishing(work.plan.clone());
             self.outputs.push_back(Output::Finish);
             return;
         }
         // A feeder's pass that was just taken over into keeping leaves Desk::Scanning with an attempt that is done.
-        if let Desk::Scanning { attempt } = work.desk
-            && work.keeping.back().is_some_and(|k| k.attempt == attempt)
-        {
-            if work.next_page().is_none() || !self.holds.is_empty() {
-                work.desk = Desk::Waiting { fault: self.holds.first().cloned() };
-                return;
-            }
+        let taken = |attempt| work.keeping.back().is_some_and(|k| k.attempt == attempt);
+        match work.desk {
+            Desk::Paused => {}
+            Desk::Scanning { attempt } if taken(attempt) => {}
+            _ => return,
+        }
+        if work.next_page().is_none() {
+            work.desk = Desk::Waiting { fault: None };
+        } else if !self.holds.is_empty() {
+            work.desk = Desk::Paused;
+        } else {
             let attempt = self.next_attempt;
             self.next_attempt = self.next_attempt.wrapping_add(1);
             work.desk = Desk::Scanning { attempt };
             self.outputs.push_back(Output::Scan { attempt });
         }
     }
+}
+
+fn cancelled() -> Trouble {
+    Trouble::new(
+        "cancelled",
+        ("the pass was cancelled", "本次扫描已取消"),
+        ("press start to scan the page again", "请按开始重新扫描本页"),
+    )
 }

@@ -109,6 +109,27 @@ fn a_feeder_runs_until_it_is_empty_and_an_empty_feeder_voids_nothing() {
     assert_eq!(m.picture().next, Some(PageId { volume: 0, number: 3 }));
 }
 
+#[test]
+fn a_feeder_that_was_paused_between_two_sheets_goes_on_by_itself() {
+    let (mut m, now) = opened(Source::Adf, Guard::Scanner, 5);
+    m.handle(now, Input::Start).unwrap();
+    outputs(&mut m);
+    m.handle(now, Input::Holds(vec![trouble("disk-full").between_pages()])).unwrap();
+    assert_eq!(outputs(&mut m), [], "the pass under way goes on");
+    m.handle(now, Input::Scanned { attempt: 100 }).unwrap();
+    assert!(outputs(&mut m).iter().all(|o| !matches!(o, Output::Scan { .. })));
+    assert_eq!(m.handle(now, Input::Start), Err(Refused::Held(vec![trouble("disk-full").between_pages()])));
+    m.handle(now, Input::Holds(vec![])).unwrap();
+    assert_eq!(outputs(&mut m), [Output::Scan { attempt: 101 }]);
+    // Who cancels while it is paused does not want it to go on.
+    m.handle(now, Input::Holds(vec![trouble("disk-full").between_pages()])).unwrap();
+    m.handle(now, Input::Scanned { attempt: 101 }).unwrap();
+    m.handle(now, Input::Cancel).unwrap();
+    outputs(&mut m);
+    m.handle(now, Input::Holds(vec![])).unwrap();
+    assert_eq!(outputs(&mut m), []);
+}
+
 /// What the outside world may do next.
 #[derive(Debug, Clone)]
 enum Move {
@@ -116,6 +137,10 @@ enum Move {
     Cancel,
     LidOpens,
     LidCloses,
+    /// The disk is full, or has room again.
+    Disk {
+        full: bool,
+    },
     /// Answer the n-th open output, well or badly.
     Answer {
         which: usize,
@@ -130,6 +155,7 @@ fn moves() -> impl Strategy<Value = Vec<Move>> {
         1 => Just(Move::Cancel),
         1 => Just(Move::LidOpens),
         2 => Just(Move::LidCloses),
+        2 => any::<bool>().prop_map(|full| Move::Disk { full }),
         14 => (0usize..6, prop::bool::weighted(0.85)).prop_map(|(which, well)| Move::Answer { which, well }),
         1 => Just(Move::Kill),
     ];
@@ -147,6 +173,7 @@ struct World {
     told: Vec<PageId>,
     pending: Vec<Output>,
     lid_open: bool,
+    disk_full: bool,
     spoiled: Vec<u32>,
     certified: Vec<u32>,
     scanning: Option<u32>,
@@ -165,6 +192,7 @@ impl World {
             told: Vec::new(),
             pending: Vec::new(),
             lid_open: false,
+            disk_full: false,
             spoiled: Vec::new(),
             certified: Vec::new(),
             scanning: None,
@@ -186,7 +214,9 @@ impl World {
     }
 
     fn tell_holds(&mut self) {
-        let holds = if self.lid_open && self.guard == Guard::Board { vec![trouble("lid-open")] } else { vec![] };
+        let lid = (self.lid_open && self.guard == Guard::Board).then(|| trouble("lid-open"));
+        let disk = self.disk_full.then(|| trouble("disk-full").between_pages());
+        let holds = lid.into_iter().chain(disk).collect();
         self.machine.handle(self.now, Input::Holds(holds)).unwrap();
     }
 
@@ -199,6 +229,7 @@ impl World {
                 }
                 Output::Scan { attempt } => {
                     assert_eq!(self.scanning.replace(attempt), None, "two scans at once");
+                    assert!(self.guard == Guard::Board || !self.disk_full, "a sheet is begun that cannot be kept");
                     if self.lid_open && self.guard == Guard::Board {
                         self.spoiled.push(attempt);
                     }
@@ -229,6 +260,10 @@ impl World {
                 if self.lid_open {
                     self.spoiled.extend(self.scanning);
                 }
+                self.tell_holds();
+            }
+            Move::Disk { full } => {
+                self.disk_full = *full;
                 self.tell_holds();
             }
             Move::Kill => self.restart(),
@@ -309,8 +344,9 @@ proptest! {
             world.step(step);
         }
         // And it never gets stuck: a patient operator finishes any batch.
-        world.lid_open = false;
+        (world.lid_open, world.disk_full) = (false, false);
         world.tell_holds();
+        world.collect();
         for _ in 0..400 {
             world.step(&Move::Start);
             world.step(&Move::Answer { which: 0, well: true });

@@ -3,11 +3,19 @@
 //! Every change and the event that tells of it are one transaction. The outbox copies events from here, so that a page
 //! can neither be kept without being told nor be told without being kept.
 
+mod schema;
+mod told;
+
 use super::{BatchName, PageId, Plan};
-use jiff::Timestamp;
+use crate::{durable::create_folders, moment::Moment};
 use platen_protocol::uplink::{BatchOpened, Event, PageAccepted, PageVoided, VolumePlan};
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
-use std::path::{Path, PathBuf};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, params};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+pub(crate) use told::Entry;
+use told::say;
 
 /// Why the journal could not be written or read.
 #[derive(Debug, thiserror::Error)]
@@ -16,7 +24,7 @@ pub(crate) enum StoreError {
     Sqlite { file: PathBuf, source: rusqlite::Error },
     #[error("journal {file}: {source}", file = .file.display())]
     Io { file: PathBuf, source: std::io::Error },
-    #[error("journal {file}: it is of version {found}; this program writes version {VERSION}", file = .file.display())]
+    #[error("journal {file}: it is of version {found}; this program writes version {own}", file = .file.display(), own = schema::VERSION)]
     Version { file: PathBuf, found: i64 },
     #[error("journal: page {number} of volume {volume} was to be written where page {expected} comes next")]
     Gap { volume: usize, number: u32, expected: u32 },
@@ -26,47 +34,34 @@ pub(crate) enum StoreError {
     Entry(#[from] serde_json::Error),
 }
 
-const VERSION: i64 = 2;
+impl StoreError {
+    /// Whether this one entry can never be written, and others may.
+    pub(crate) fn is_of_the_entry(&self) -> bool {
+        match self {
+            Self::Sqlite { source, .. } => source.sqlite_error_code() == Some(rusqlite::ErrorCode::ConstraintViolation),
+            Self::Entry(_) => true,
+            Self::Io { .. } | Self::Version { .. } | Self::Gap { .. } | Self::OtherPlan { .. } => false,
+        }
+    }
 
-const SCHEMA: &str = "
-    CREATE TABLE batch (
-        id INTEGER PRIMARY KEY,
-        name TEXT NOT NULL UNIQUE,
-        plan TEXT NOT NULL,
-        operator TEXT NOT NULL,
-        opened_at TEXT NOT NULL,
-        completed_at TEXT,
-        tracking_sheet TEXT
-    ) STRICT;
-    CREATE TABLE page (
-        batch INTEGER NOT NULL REFERENCES batch(id),
-        volume INTEGER NOT NULL,
-        number INTEGER NOT NULL,
-        file TEXT NOT NULL UNIQUE,
-        master TEXT NOT NULL,
-        sha256 TEXT NOT NULL,
-        -- everything known of the page, as in its file
-        record TEXT NOT NULL,
-        kept_at TEXT NOT NULL,
-        -- what the sheet is recognised by; null in pages of version 1
-        signature BLOB,
-        PRIMARY KEY (batch, volume, number)
-    ) STRICT;
-    CREATE TABLE void (
-        id INTEGER PRIMARY KEY,
-        batch INTEGER NOT NULL REFERENCES batch(id),
-        volume INTEGER NOT NULL,
-        number INTEGER NOT NULL,
-        fault TEXT NOT NULL,
-        text TEXT NOT NULL,
-        at TEXT NOT NULL
-    ) STRICT;
-    CREATE TABLE event (
-        id INTEGER PRIMARY KEY AUTOINCREMENT,
-        at TEXT NOT NULL,
-        body TEXT NOT NULL
-    ) STRICT;
-";
+    /// If the disk is to blame: the file, and what to call it.
+    pub(crate) fn of_disk(&self) -> Option<(PathBuf, io::Error)> {
+        use rusqlite::ErrorCode::{CannotOpen, DatabaseBusy, DatabaseLocked, DiskFull, ReadOnly, SystemIoFailure};
+        match self {
+            Self::Sqlite { file, source } => {
+                let kind = match source.sqlite_error_code()? {
+                    DiskFull => io::ErrorKind::StorageFull,
+                    ReadOnly => io::ErrorKind::ReadOnlyFilesystem,
+                    SystemIoFailure | DatabaseBusy | DatabaseLocked | CannotOpen => io::ErrorKind::Other,
+                    _ => return None,
+                };
+                Some((file.clone(), io::Error::new(kind, source.to_string())))
+            }
+            Self::Io { file, source } => Some((file.clone(), io::Error::new(source.kind(), source.to_string()))),
+            Self::Version { .. } | Self::Gap { .. } | Self::OtherPlan { .. } | Self::Entry(_) => None,
+        }
+    }
+}
 
 /// A page as it goes into the journal.
 #[derive(Debug, Clone)]
@@ -79,6 +74,16 @@ pub(crate) struct KeptPage {
     pub(crate) event: PageAccepted,
     /// What the sheet is recognised by.
     pub(crate) signature: Vec<u8>,
+}
+
+/// A page as the journal has it.
+#[derive(Debug, Clone)]
+pub(crate) struct JournalPage {
+    /// As the supervisor was told of it, JSON.
+    pub(crate) told: String,
+    pub(crate) file: String,
+    pub(crate) master: String,
+    pub(crate) sha256: String,
 }
 
 /// What the tracking sheet needs to know of a volume.
@@ -102,30 +107,22 @@ impl Journal {
     pub(crate) fn open(file: &Path) -> Result<Self, StoreError> {
         let io = |source| StoreError::Io { file: file.into(), source };
         if let Some(folder) = file.parent() {
-            std::fs::create_dir_all(folder).map_err(io)?;
+            create_folders(folder).map_err(io)?;
         }
         let sqlite = |source| StoreError::Sqlite { file: file.into(), source };
         let mut db = Connection::open(file).map_err(sqlite)?;
-        db.pragma_update(None, "journal_mode", "WAL").map_err(sqlite)?;
-        db.pragma_update(None, "synchronous", "FULL").map_err(sqlite)?;
-        db.pragma_update(None, "foreign_keys", true).map_err(sqlite)?;
-        match db.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(sqlite)? {
-            0i64 => {
-                let tx = db.transaction().map_err(sqlite)?;
-                tx.execute_batch(SCHEMA).map_err(sqlite)?;
-                tx.pragma_update(None, "user_version", VERSION).map_err(sqlite)?;
-                tx.commit().map_err(sqlite)?;
-            }
-            1 => {
-                let tx = db.transaction().map_err(sqlite)?;
-                tx.execute_batch("ALTER TABLE page ADD COLUMN signature BLOB").map_err(sqlite)?;
-                tx.pragma_update(None, "user_version", VERSION).map_err(sqlite)?;
-                tx.commit().map_err(sqlite)?;
-            }
-            VERSION => {}
-            found => return Err(StoreError::Version { file: file.into(), found }),
-        }
+        schema::prepare(&mut db, file)?;
         Ok(Self { file: file.into(), db })
+    }
+
+    /// Opens it for looking only: neither made nor brought to this version.
+    pub(crate) fn look(file: &Path) -> Result<Self, StoreError> {
+        let sqlite = |source| StoreError::Sqlite { file: file.into(), source };
+        let db = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(sqlite)?;
+        match db.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(sqlite)? {
+            schema::VERSION => Ok(Self { file: file.into(), db }),
+            found => Err(StoreError::Version { file: file.into(), found }),
+        }
     }
 
     fn write<T>(&mut self, change: impl FnOnce(&Transaction<'_>) -> Result<T, Inner>) -> Result<T, StoreError> {
@@ -145,7 +142,7 @@ impl Journal {
     }
 
     /// Begins a batch, or finds one that was begun. Answers how many of its pages are kept.
-    pub(crate) fn open_batch(&mut self, plan: &Plan, operator: &str, now: Timestamp) -> Result<u32, StoreError> {
+    pub(crate) fn open_batch(&mut self, plan: &Plan, operator: &str, now: &Moment) -> Result<u32, StoreError> {
         let name = plan.batch.to_string();
         let text = serde_json::to_string(plan)?;
         self.write(|tx| {
@@ -167,7 +164,7 @@ impl Journal {
                 None => {
                     tx.execute(
                         "INSERT INTO batch (name, plan, operator, opened_at) VALUES (?1, ?2, ?3, ?4)",
-                        params![name, text, operator, now.to_string()],
+                        params![name, text, operator, now.at.to_string()],
                     )?;
                     let volumes = plan.volumes.iter().map(|v| VolumePlan {
                         code: v.code.to_string(),
@@ -178,12 +175,27 @@ impl Journal {
                     say(tx, now, &Event::BatchOpened(BatchOpened { batch, operator, volumes: volumes.collect() }))?;
                 }
             }
+            tx.execute("UPDATE batch SET on_desk = (name = ?1)", [&name])?;
             Ok(tx.query_row(
                 "SELECT count(*) FROM page WHERE batch = (SELECT id FROM batch WHERE name = ?1)",
                 [&name],
                 |row| row.get(0),
             )?)
         })
+    }
+
+    /// Somebody has closed the batch that lay on the desk.
+    pub(crate) fn clear_desk(&mut self) -> Result<(), StoreError> {
+        self.write(|tx| Ok(tx.execute("UPDATE batch SET on_desk = 0 WHERE on_desk", []).map(|_| ())?))
+    }
+
+    /// The batch that lies on the desk and is not complete: nobody has closed it.
+    pub(crate) fn on_desk(&self) -> Result<Option<Plan>, StoreError> {
+        let plan: Option<String> = self.read(|db| {
+            db.query_row("SELECT plan FROM batch WHERE on_desk AND completed_at IS NULL", [], |row| row.get(0))
+                .optional()
+        })?;
+        Ok(plan.map(|plan| serde_json::from_str(&plan)).transpose()?)
     }
 
     /// Whether the batch was completed before.
@@ -209,7 +221,7 @@ impl Journal {
     }
 
     /// Writes a page. Refuses any but the next number: a gap cannot be written.
-    pub(crate) fn keep(&mut self, batch: &BatchName, kept: &KeptPage, now: Timestamp) -> Result<(), StoreError> {
+    pub(crate) fn keep(&mut self, batch: &BatchName, kept: &KeptPage, now: &Moment) -> Result<(), StoreError> {
         let PageId { volume, number } = kept.page;
         self.write(|tx| {
             let id: i64 =
@@ -235,7 +247,7 @@ impl Journal {
                     kept.master,
                     kept.event.sha256,
                     record.to_string(),
-                    now.to_string(),
+                    now.at.to_string(),
                     kept.signature
                 ],
             )?;
@@ -249,7 +261,7 @@ impl Journal {
         plan: &Plan,
         page: PageId,
         (fault, text): (&str, &str),
-        now: Timestamp,
+        now: &Moment,
     ) -> Result<(), StoreError> {
         let batch = plan.batch.to_string();
         let volume = plan.volumes.get(page.volume).map(|v| v.code.to_string()).unwrap_or_default();
@@ -257,7 +269,7 @@ impl Journal {
             tx.execute(
                 "INSERT INTO void (batch, volume, number, fault, text, at)
                  VALUES ((SELECT id FROM batch WHERE name = ?1), ?2, ?3, ?4, ?5, ?6)",
-                params![batch, page.volume, page.number, fault, text, now.to_string()],
+                params![batch, page.volume, page.number, fault, text, now.at.to_string()],
             )?;
             let (number, fault, text) = (page.number, fault.into(), text.into());
             say(tx, now, &Event::PageVoided(PageVoided { batch, volume, number, fault, text }))
@@ -265,12 +277,12 @@ impl Journal {
     }
 
     /// Writes down that a batch is complete and where its tracking sheet lies; once.
-    pub(crate) fn complete(&mut self, batch: &BatchName, sheet: &str, now: Timestamp) -> Result<(), StoreError> {
+    pub(crate) fn complete(&mut self, batch: &BatchName, sheet: &str, now: &Moment) -> Result<(), StoreError> {
         let name = batch.to_string();
         self.write(|tx| {
             let changed = tx.execute(
                 "UPDATE batch SET completed_at = ?2, tracking_sheet = ?3 WHERE name = ?1 AND completed_at IS NULL",
-                params![name, now.to_string(), sheet],
+                params![name, now.at.to_string(), sheet],
             )?;
             if changed == 1 {
                 let pages = tx.query_row(
@@ -285,31 +297,8 @@ impl Journal {
     }
 
     /// Writes down an event that changes no page.
-    pub(crate) fn note(&mut self, event: &Event, now: Timestamp) -> Result<(), StoreError> {
+    pub(crate) fn note(&mut self, event: &Event, now: &Moment) -> Result<(), StoreError> {
         self.write(|tx| say(tx, now, event))
-    }
-
-    /// Faults whose last event raised them.
-    pub(crate) fn standing_faults(&self) -> Result<Vec<String>, StoreError> {
-        self.read(|db| {
-            db.prepare(
-                "SELECT fault FROM (
-                    SELECT json_extract(body, '$.data.fault') AS fault, json_extract(body, '$.type') AS type, max(id)
-                    FROM event WHERE json_extract(body, '$.type') LIKE 'platen.fault.%' GROUP BY 1
-                 ) WHERE type = 'platen.fault.raised'",
-            )?
-            .query_map([], |row| row.get(0))?
-            .collect()
-        })
-    }
-
-    /// Events after `id`, at most `limit`.
-    pub(crate) fn events_after(&self, id: i64, limit: u32) -> Result<Vec<(i64, String, String)>, StoreError> {
-        self.read(|db| {
-            db.prepare_cached("SELECT id, at, body FROM event WHERE id > ?1 ORDER BY id LIMIT ?2")?
-                .query_map(params![id, limit], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
-                .collect()
-        })
     }
 
     /// Files that belong to kept pages of a batch, with the hash each must have.
@@ -319,6 +308,19 @@ impl Journal {
             db.prepare("SELECT file, master, sha256 FROM page JOIN batch ON batch.id = page.batch WHERE name = ?1 ORDER BY volume, number")?
                 .query_map([name], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
                 .collect()
+        })
+    }
+
+    /// Every kept page of every batch.
+    pub(crate) fn pages(&self) -> Result<Vec<JournalPage>, StoreError> {
+        self.read(|db| {
+            db.prepare(
+                "SELECT json_extract(record, '$.page'), file, master, sha256 FROM page ORDER BY batch, volume, number",
+            )?
+            .query_map([], |row| {
+                Ok(JournalPage { told: row.get(0)?, file: row.get(1)?, master: row.get(2)?, sha256: row.get(3)? })
+            })?
+            .collect()
         })
     }
 
@@ -381,10 +383,4 @@ impl From<StoreError> for Inner {
     fn from(e: StoreError) -> Self {
         Self::Own(e)
     }
-}
-
-fn say(tx: &Transaction<'_>, now: Timestamp, event: &Event) -> Result<(), Inner> {
-    let body = serde_json::to_string(event).map_err(StoreError::from)?;
-    tx.execute("INSERT INTO event (at, body) VALUES (?1, ?2)", params![now.to_string(), body])?;
-    Ok(())
 }

@@ -2,7 +2,7 @@ use super::{
     Plan, Volume,
     store::{Journal, StoreError},
 };
-use jiff::Timestamp;
+use crate::moment::Moment;
 
 /// A journal as version 1 left it opens, keeps its pages, and is of the version of today.
 #[test]
@@ -13,11 +13,12 @@ fn a_journal_of_the_version_before_is_carried_on() {
     let plan = Plan { batch: "1/1-1-1".parse().unwrap(), volumes: vec![volume] };
     {
         let mut journal = Journal::open(&file).unwrap();
-        journal.open_batch(&plan, "li-na", Timestamp::UNIX_EPOCH).unwrap();
+        journal.open_batch(&plan, "li-na", &Moment::now()).unwrap();
     }
     {
         let db = rusqlite::Connection::open(&file).unwrap();
-        db.execute_batch("ALTER TABLE page DROP COLUMN signature; PRAGMA user_version = 1;").unwrap();
+        db.execute_batch("ALTER TABLE page DROP COLUMN signature; ALTER TABLE batch DROP COLUMN on_desk; ALTER TABLE event DROP COLUMN monotonic;
+             DROP TABLE identity; PRAGMA user_version = 1;").unwrap();
         db.execute(
             "INSERT INTO page (batch, volume, number, file, master, sha256, record, kept_at)
              VALUES (1, 0, 1, 'a.jpg', 'a.tif', '', '{}', '')",

@@ -1,6 +1,7 @@
 //! The station's configuration: one struct for each section of the TOML file. Unknown keys are refused.
 
 mod sensors;
+mod uplink;
 
 use crate::persons::{self, Person};
 use crate::scanner::{Area, Dpi, parse_mode, parse_source};
@@ -12,6 +13,7 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
 };
+pub(crate) use uplink::Uplink;
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -45,6 +47,9 @@ pub(crate) struct Station {
     pub(crate) state: PathBuf,
     /// Folder of plans: `LARGE/SMALL.csv`.
     pub(crate) plans: PathBuf,
+    /// MiB that must be free before a page is begun, 1 to 1048576.
+    #[serde(default = "reserve_mib")]
+    pub(crate) reserve_mib: u64,
 }
 
 /// Which scanner, and how.
@@ -72,15 +77,6 @@ pub(crate) struct Pages {
     pub(crate) profile: Option<PathBuf>,
 }
 
-/// The way to the supervisor.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Uplink {
-    /// `mqtt://HOST[:PORT]`; without it nothing is reported.
-    #[serde(default, deserialize_with = "optional_word")]
-    pub(crate) broker: Option<Broker>,
-}
-
 /// The operator's page.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -96,31 +92,13 @@ impl Default for Console {
     }
 }
 
-/// An MQTT broker.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Broker {
-    pub(crate) host: String,
-    pub(crate) port: u16,
-}
-
-impl std::str::FromStr for Broker {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        let bad = || format!("{text:?} is not a broker; allowed: mqtt://HOST or mqtt://HOST:PORT");
-        let rest = text.strip_prefix("mqtt://").ok_or_else(bad)?.trim_end_matches('/');
-        let (host, port) = match rest.rsplit_once(':') {
-            Some((host, port)) => (host, port.parse().map_err(|_| bad())?),
-            None => (rest, 1883),
-        };
-        if host.is_empty() || host.contains(['/', ' ']) {
-            return Err(bad());
-        }
-        Ok(Self { host: host.into(), port })
-    }
-}
-
 fn auto() -> Area {
     Area::Auto
+}
+
+/// Four pages of A4 at 600 dpi in colour, with their masters.
+pub(crate) fn reserve_mib() -> u64 {
+    1024
 }
 
 fn stall_seconds() -> u64 {
@@ -174,6 +152,9 @@ impl Config {
         if !(5..=600).contains(&self.scanner.stall_seconds) {
             bail!("scanner.stall_seconds = {}: 5 to 600 are allowed", self.scanner.stall_seconds);
         }
+        if !(1..=1_048_576).contains(&self.station.reserve_mib) {
+            bail!("station.reserve_mib = {}: 1 to 1048576 are allowed", self.station.reserve_mib);
+        }
         if self.station.operator.trim().is_empty() {
             bail!("station.operator is empty: name the person who scans");
         }
@@ -184,6 +165,7 @@ impl Config {
             );
         }
         self.sensors.check()?;
+        self.uplink.check()?;
         persons::check(&self.persons).map_err(anyhow::Error::msg)?;
         let unguarded = self.scanner.source == Source::Flatbed && self.sensors.board().is_none();
         if unguarded && !self.sensors.without_interlocks {
@@ -231,7 +213,7 @@ mod tests {
     fn a_good_file_is_read() {
         let config = load(GOOD).unwrap();
         assert_eq!(config.scanner.dpi, Dpi::D300);
-        assert_eq!(config.uplink.broker.map(|b| b.port), Some(1883));
+        assert_eq!(config.uplink.broker().unwrap().map(|b| b.address.port), Some(1883));
     }
 
     #[test]
@@ -244,6 +226,9 @@ mod tests {
             ("name = \"desk-1\"", "name = \"Desk 1\"", "a-z, 0-9 and -"),
             ("board = \"/dev/ttyACM0\"", "", "sensors.board is missing"),
             ("mqtt://127.0.0.1:1883", "127.0.0.1", "mqtt://HOST"),
+            ("broker = \"mqtt://127.0.0.1:1883\"", "broker = \"mqtts://b\"", "uplink: mqtts:// needs ca"),
+            ("broker = \"mqtt://127.0.0.1:1883\"", "user = \"desk\"", "uplink.broker is missing"),
+            ("[uplink]", "[uplink]\noutbox_mib = 0", "uplink.outbox_mib = 0: 1 to 65536"),
             ("ups@localhost", "ups", "NAME@HOST"),
             ("/dev/ttyACM0", "ttyACM0", "usb:SERIAL"),
             ("[uplink]", "pins = { top = 4 }\n[uplink]", "sensors.board = \"pi\" alone"),

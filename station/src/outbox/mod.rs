@@ -1,4 +1,8 @@
 //! The way to the supervisor: events lie on disk until the supervisor says that it has stored them.
 
-pub(crate) mod mqtt;
+mod letter;
+mod machine;
+#[cfg(test)]
+mod machine_tests;
 pub(crate) mod spool;
+pub(crate) mod task;

@@ -1,11 +1,24 @@
-//! The spool: events that the supervisor has not acknowledged yet. Its own SQLite file, `synchronous=FULL`.
+//! The spool: events that the supervisor has not acknowledged yet. Its own SQLite file, `synchronous=FULL`, one writer.
 //!
-//! Sequence numbers begin at 1 with the file and never restart within it; the file's epoch says which file they mean.
-//! Events come from the journal, each once: how far the journal was copied stands in the same transaction.
+//! Sequence numbers begin at 1 with an epoch and never restart within it. Events come from the journal, each once: how far the
+//! journal was copied stands in the same transaction. So the k-th event of an epoch is the k-th one in the journal after its
+//! beginning, and one that was forgotten can still be found. If the journal was replaced, or put back from an older copy, a new
+//! epoch begins; what waited and is in no journal any more comes first in it.
 
-use crate::batch::store::{Journal, StoreError};
-use rusqlite::{Connection, params};
-use std::path::{Path, PathBuf};
+mod readings;
+mod schema;
+
+use super::letter;
+use crate::{
+    batch::store::{Entry, Journal, StoreError},
+    durable::create_folders,
+};
+pub(crate) use readings::Kept;
+use rusqlite::{Connection, Transaction, params};
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+};
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SpoolError {
@@ -13,12 +26,16 @@ pub(crate) enum SpoolError {
     Sqlite { file: PathBuf, source: rusqlite::Error },
     #[error("outbox {file}: {source}", file = .file.display())]
     Io { file: PathBuf, source: std::io::Error },
+    #[error("outbox {file}: it is of version {found}; this program writes version {own}", file = .file.display(), own = schema::VERSION)]
+    Version { file: PathBuf, found: i64 },
     #[error(transparent)]
     Journal(#[from] StoreError),
 }
 
 /// Events copied from the journal in one transaction.
-const GROUP: u32 = 500;
+const GROUP: u64 = 1_000;
+/// What an event takes in the file beside its text, in bytes.
+const ROW: u64 = 96;
 
 /// An event as it waits.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +43,10 @@ pub(crate) struct Waiting {
     pub(crate) seq: u64,
     /// RFC 3339.
     pub(crate) at: String,
+    /// `<boot>:<milliseconds>`.
+    pub(crate) monotonic: Option<String>,
+    /// When the event before it happened; `None` for an epoch's first, and for those copied by version 1.
+    pub(crate) previous: Option<String>,
     /// The event as JSON.
     pub(crate) body: String,
 }
@@ -34,33 +55,87 @@ pub(crate) struct Waiting {
 pub(crate) struct Spool {
     file: PathBuf,
     db: Connection,
+    meta: Meta,
+    /// Bytes that events and readings take.
+    bytes: u64,
+}
+
+/// Which numbers mean what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Meta {
     epoch: String,
+    /// The last number given.
+    last: u64,
+    /// The journal's event before the epoch's first.
+    base: i64,
+    /// The journal's event that was copied last, and when that happened.
+    copied: i64,
+    copied_at: Option<String>,
+    /// Events that no journal has: the first of the epoch.
+    orphans: u64,
 }
 
 impl Spool {
-    /// Opens or makes the file. `fresh_epoch` is used only if it is made.
-    pub(crate) fn open(file: &Path, fresh_epoch: &str) -> Result<Self, SpoolError> {
+    /// Opens or makes the file. `fresh_epoch` is used if a new epoch begins: with a new file, or with another journal.
+    pub(crate) fn open(file: &Path, journal: &Journal, fresh_epoch: &str) -> Result<Self, SpoolError> {
         if let Some(folder) = file.parent() {
-            std::fs::create_dir_all(folder).map_err(|source| SpoolError::Io { file: file.into(), source })?;
+            create_folders(folder).map_err(|source| SpoolError::Io { file: file.into(), source })?;
         }
         let sqlite = |source| SpoolError::Sqlite { file: file.into(), source };
-        let db = Connection::open(file).map_err(sqlite)?;
-        db.pragma_update(None, "journal_mode", "WAL").map_err(sqlite)?;
-        db.pragma_update(None, "synchronous", "FULL").map_err(sqlite)?;
-        db.execute_batch(
-            "CREATE TABLE IF NOT EXISTS waiting (seq INTEGER PRIMARY KEY, at TEXT NOT NULL, body TEXT NOT NULL) STRICT;
-             CREATE TABLE IF NOT EXISTS meta (
-                one INTEGER PRIMARY KEY CHECK (one = 1), epoch TEXT NOT NULL, last_seq INTEGER NOT NULL, journal INTEGER NOT NULL
-             ) STRICT;",
-        )
-        .map_err(sqlite)?;
-        db.execute("INSERT OR IGNORE INTO meta VALUES (1, ?1, 0, 0)", [fresh_epoch]).map_err(sqlite)?;
-        let epoch = db.query_row("SELECT epoch FROM meta", [], |row| row.get(0)).map_err(sqlite)?;
-        Ok(Self { file: file.into(), db, epoch })
+        let mut db = Connection::open(file).map_err(sqlite)?;
+        schema::prepare(&mut db, file)?;
+        let identity = journal.identity()?;
+        let known: Option<Option<String>> = schema::optional(&db, "SELECT journal_name FROM meta").map_err(sqlite)?;
+        match &known {
+            // A file of version 1 did not know its journal; it has never had another.
+            Some(None) => _ = db.execute("UPDATE meta SET journal_name = ?1", [&identity]).map_err(sqlite)?,
+            Some(Some(_)) => {}
+            None => {
+                let tx = db.transaction().map_err(sqlite)?;
+                begin(&tx, fresh_epoch, 0, &identity).map_err(sqlite)?;
+                tx.commit().map_err(sqlite)?;
+            }
+        }
+        let (meta, bytes) = schema::read(&db).map_err(sqlite)?;
+        let mut spool = Self { file: file.into(), db, meta, bytes };
+        let other = known.flatten().is_some_and(|name| name != identity);
+        if other || spool.journal_is_older(journal)? {
+            tracing::warn!(other, "the journal is not the one that was copied: a new epoch begins");
+            spool.begin_anew(journal, fresh_epoch)?;
+        }
+        Ok(spool)
+    }
+
+    /// Whether the journal does not have what was copied last: it was put back from an older copy.
+    fn journal_is_older(&self, journal: &Journal) -> Result<bool, SpoolError> {
+        Ok(self.meta.copied_at.is_some() && journal.time_of(self.meta.copied)? != self.meta.copied_at)
+    }
+
+    /// Begins a new epoch with the whole journal, after what waits and is in no journal any more.
+    fn begin_anew(&mut self, journal: &Journal, epoch: &str) -> Result<(), SpoolError> {
+        let identity = journal.identity()?;
+        let waiting = self.waiting(0, i64::MAX as u64)?;
+        let known = journal.times_among(&waiting.iter().map(|event| event.at.as_str()).collect())?;
+        let orphans: Vec<_> = waiting.into_iter().filter(|event| !known.contains(&event.at)).collect();
+        self.change(|tx| {
+            begin(tx, epoch, 0, &identity)?;
+            orphans.iter().try_for_each(|orphan| adopt(tx, orphan))
+        })?;
+        self.recount()
     }
 
     pub(crate) fn epoch(&self) -> &str {
-        &self.epoch
+        &self.meta.epoch
+    }
+
+    /// The last number given.
+    pub(crate) fn last(&self) -> u64 {
+        self.meta.last
+    }
+
+    /// Bytes that wait.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
     }
 
     fn named(&self) -> impl Fn(rusqlite::Error) -> SpoolError + use<> {
@@ -68,82 +143,224 @@ impl Spool {
         move |source| SpoolError::Sqlite { file: file.clone(), source }
     }
 
-    /// Copies what the journal has said since the last time.
-    pub(crate) fn copy_from(&mut self, journal: &Journal) -> Result<(), SpoolError> {
+    fn change<T>(&mut self, change: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>) -> Result<T, SpoolError> {
         let named = self.named();
-        loop {
-            let through: i64 = self.db.query_row("SELECT journal FROM meta", [], |row| row.get(0)).map_err(&named)?;
-            let events = journal.events_after(through, GROUP)?;
-            let Some((last, _, _)) = events.last() else { return Ok(()) };
-            let tx = self.db.transaction().map_err(&named)?;
-            {
-                let mut insert = tx
-                    .prepare_cached("INSERT INTO waiting VALUES ((SELECT last_seq FROM meta) + ?1, ?2, ?3)")
-                    .map_err(&named)?;
-                for (n, (_, at, body)) in (1i64..).zip(&events) {
-                    insert.execute(params![n, at, body]).map_err(&named)?;
-                }
-            }
-            let count = events.len() as i64;
-            tx.execute("UPDATE meta SET last_seq = last_seq + ?1, journal = ?2", params![count, last])
-                .map_err(&named)?;
-            tx.commit().map_err(&named)?;
-        }
+        let tx = self.db.transaction().map_err(&named)?;
+        let done = change(&tx).map_err(&named)?;
+        tx.commit().map_err(&named)?;
+        Ok(done)
     }
 
-    /// Events from `seq` on.
-    pub(crate) fn from(&self, seq: u64, limit: u32) -> Result<Vec<Waiting>, SpoolError> {
+    /// Everything up to here was acknowledged.
+    pub(crate) fn stored(&self) -> Result<u64, SpoolError> {
+        let first: Option<u64> =
+            self.db.query_row("SELECT min(seq) FROM waiting", [], |row| row.get(0)).map_err(self.named())?;
+        Ok(first.map_or(self.meta.last, |first| first - 1))
+    }
+
+    /// Copies one group of what the journal has said since the last time. Answers whether there may be more.
+    pub(crate) fn copy_from(&mut self, journal: &Journal) -> Result<bool, SpoolError> {
+        let events = journal.events_after(self.meta.copied, 0, GROUP)?;
+        let Some(last) = events.last() else { return Ok(false) };
+        let (count, copied_at) = (events.len() as u64, Some(last.at.clone()));
+        let to = Meta { last: self.meta.last + count, copied: last.id, copied_at, ..self.meta.clone() };
+        let first = self.meta.last + 1;
+        let before = match self.meta.copied == self.meta.base {
+            true => self.orphans(first - 1, first - 1)?.pop().map(|orphan| orphan.at),
+            false => journal.time_of(self.meta.copied)?,
+        };
+        self.change(|tx| {
+            let mut insert = tx.prepare_cached(
+                "INSERT INTO waiting (seq, at, monotonic, body, previous) VALUES (?1, ?2, ?3, ?4, ?5)",
+            )?;
+            let mut previous = before.as_ref();
+            for (seq, event) in (first..).zip(&events) {
+                insert.execute(params![seq, event.at, event.monotonic, event.body, previous])?;
+                previous = Some(&event.at);
+            }
+            tx.execute(
+                "UPDATE meta SET last_seq = ?1, journal = ?2, copied_at = ?3",
+                params![to.last, to.copied, to.copied_at],
+            )?;
+            Ok(())
+        })?;
+        self.meta = to;
+        self.bytes += events.iter().map(|event| weight(&event.body)).sum::<u64>();
+        Ok(events.len() as u64 == GROUP)
+    }
+
+    /// Events that wait, from one number to another.
+    pub(crate) fn waiting(&self, from: u64, to: u64) -> Result<Vec<Waiting>, SpoolError> {
         let query = || -> rusqlite::Result<Vec<Waiting>> {
             self.db
-                .prepare_cached("SELECT seq, at, body FROM waiting WHERE seq >= ?1 ORDER BY seq LIMIT ?2")?
-                .query_map(params![seq, limit], |row| {
-                    Ok(Waiting { seq: row.get(0)?, at: row.get(1)?, body: row.get(2)? })
+                .prepare_cached(
+                    "SELECT seq, at, monotonic, previous, body FROM waiting WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq",
+                )?
+                .query_map(params![from, to], |row| {
+                    let (at, monotonic, previous) = (row.get(1)?, row.get(2)?, row.get(3)?);
+                    Ok(Waiting { seq: row.get(0)?, at, monotonic, previous, body: row.get(4)? })
                 })?
                 .collect()
         };
         query().map_err(self.named())
     }
 
-    /// The supervisor has stored everything up to and including `seq`.
-    pub(crate) fn acknowledge(&mut self, seq: u64) -> Result<(), SpoolError> {
-        self.db.execute("DELETE FROM waiting WHERE seq <= ?1", [seq]).map(|_| ()).map_err(self.named())
+    /// Events of this epoch that may be forgotten already, from the journal.
+    pub(crate) fn again(&self, journal: &Journal, from: u64, to: u64) -> Result<Vec<Waiting>, SpoolError> {
+        let (from, to) = (from.max(1), to.min(self.meta.last));
+        if from > to {
+            return Ok(Vec::new());
+        }
+        let mut events = self.orphans(from, to)?;
+        let rank = from.max(self.meta.orphans + 1) - self.meta.orphans;
+        let count = (to + 1).saturating_sub(self.meta.orphans + rank);
+        let of_journal = journal.events_after(self.meta.base, rank - 1, count)?;
+        let waiting = |(seq, Entry { at, monotonic, body, .. }): (u64, Entry)| Waiting {
+            seq,
+            at,
+            monotonic,
+            previous: None,
+            body,
+        };
+        events.extend((self.meta.orphans + rank..).zip(of_journal).map(waiting));
+        let reasons = self.reasons(from, to)?;
+        let mut previous = self.time_before(journal, from)?;
+        for event in &mut events {
+            if let Some(reason) = reasons.get(&event.seq) {
+                event.body = letter::note(reason);
+            }
+            event.previous = previous.replace(event.at.clone());
+        }
+        Ok(events)
     }
 
-    /// How many events wait.
-    pub(crate) fn waiting(&self) -> Result<u64, SpoolError> {
-        let count = self.db.query_row("SELECT count(*) FROM waiting", [], |row| row.get(0));
-        count.map_err(self.named())
+    /// When the event before a number happened; `None` before the first.
+    fn time_before(&self, journal: &Journal, seq: u64) -> Result<Option<String>, SpoolError> {
+        let Some(before) = seq.checked_sub(1).filter(|&before| before > 0) else { return Ok(None) };
+        if before <= self.meta.orphans {
+            return Ok(self.orphans(before, before)?.pop().map(|orphan| orphan.at));
+        }
+        let skip = before - self.meta.orphans - 1;
+        Ok(journal.events_after(self.meta.base, skip, 1)?.pop().map(|event| event.at))
     }
+
+    fn orphans(&self, from: u64, to: u64) -> Result<Vec<Waiting>, SpoolError> {
+        let query = || -> rusqlite::Result<Vec<Waiting>> {
+            self.db
+                .prepare_cached("SELECT seq, at, monotonic, body FROM orphan WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq")?
+                .query_map(params![from, to], |row| {
+                    let (at, monotonic) = (row.get(1)?, row.get(2)?);
+                    Ok(Waiting { seq: row.get(0)?, at, monotonic, previous: None, body: row.get(3)? })
+                })?
+                .collect()
+        };
+        query().map_err(self.named())
+    }
+
+    /// Why events of this epoch were kept aside, by number.
+    fn reasons(&self, from: u64, to: u64) -> Result<HashMap<u64, String>, SpoolError> {
+        let query = || -> rusqlite::Result<HashMap<u64, String>> {
+            self.db
+                .prepare_cached("SELECT seq, reason FROM quarantine WHERE epoch = ?1 AND seq BETWEEN ?2 AND ?3")?
+                .query_map(params![self.meta.epoch, from, to], |row| Ok((row.get(0)?, row.get(1)?)))?
+                .collect()
+        };
+        query().map_err(self.named())
+    }
+
+    /// The supervisor has stored everything up to and including `seq`.
+    pub(crate) fn forget(&mut self, seq: u64) -> Result<(), SpoolError> {
+        let freed = self.change(|tx| {
+            let freed: u64 = tx
+                .prepare_cached(
+                    "SELECT coalesce(sum(length(CAST(body AS BLOB)) + ?2), 0) FROM waiting WHERE seq <= ?1",
+                )?
+                .query_row(params![seq, ROW], |row| row.get(0))?;
+            tx.prepare_cached("DELETE FROM waiting WHERE seq <= ?1")?.execute([seq])?;
+            Ok(freed)
+        })?;
+        self.bytes = self.bytes.saturating_sub(freed);
+        Ok(())
+    }
+
+    /// Keeps an event that no receiver takes aside, and puts a note in its place, so that the stream has no gap.
+    pub(crate) fn quarantine(
+        &mut self,
+        journal: &Journal,
+        seq: u64,
+        reason: &str,
+        now: &str,
+    ) -> Result<(), SpoolError> {
+        let (epoch, note) = (self.meta.epoch.clone(), letter::note(reason));
+        // As it was, also if it was forgotten already.
+        let Some(event) = self.again(journal, seq, seq)?.pop() else { return Ok(()) };
+        self.change(|tx| {
+            tx.execute(
+                "INSERT OR IGNORE INTO quarantine VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                params![epoch, seq, event.at, event.body, reason, now],
+            )?;
+            tx.execute("UPDATE waiting SET body = ?2 WHERE seq = ?1", params![seq, note]).map(|_| ())
+        })?;
+        self.recount()
+    }
+
+    /// How many events were kept aside.
+    pub(crate) fn quarantined(&self) -> Result<u64, SpoolError> {
+        self.db.query_row("SELECT count(*) FROM quarantine", [], |row| row.get(0)).map_err(self.named())
+    }
+
+    /// Begins a new epoch with what was event `from` of this one: everything from it on is copied once more.
+    pub(crate) fn begin(&mut self, journal: &Journal, from: u64, epoch: &str) -> Result<(), SpoolError> {
+        let orphans = self.orphans(from, self.meta.orphans)?;
+        let skip = from.saturating_sub(self.meta.orphans + 1);
+        let base = match skip.checked_sub(1) {
+            None => self.meta.base,
+            Some(skip) => journal.events_after(self.meta.base, skip, 1)?.first().map_or(self.meta.copied, |e| e.id),
+        };
+        let identity = journal.identity()?;
+        self.change(|tx| {
+            begin(tx, epoch, base, &identity)?;
+            orphans.iter().try_for_each(|orphan| adopt(tx, orphan))
+        })?;
+        self.recount()
+    }
+
+    fn recount(&mut self) -> Result<(), SpoolError> {
+        (self.meta, self.bytes) = schema::read(&self.db).map_err(self.named())?;
+        Ok(())
+    }
+}
+
+fn weight(body: &str) -> u64 {
+    body.len() as u64 + ROW
+}
+
+fn begin(tx: &Transaction<'_>, epoch: &str, base: i64, identity: &str) -> rusqlite::Result<()> {
+    for table in ["waiting", "orphan", "meta"] {
+        tx.execute(&format!("DELETE FROM {table}"), [])?;
+    }
+    tx.execute(
+        "INSERT INTO meta (one, epoch, last_seq, journal, base, journal_name) VALUES (1, ?1, 0, ?2, ?2, ?3)",
+        params![epoch, base, identity],
+    )?;
+    Ok(())
+}
+
+/// Puts an event that no journal has next in the new epoch.
+fn adopt(tx: &Transaction<'_>, orphan: &Waiting) -> rusqlite::Result<()> {
+    tx.execute("UPDATE meta SET last_seq = last_seq + 1", [])?;
+    let Waiting { at, monotonic, body, .. } = orphan;
+    tx.execute(
+        "INSERT INTO waiting (seq, at, monotonic, body, previous)
+         SELECT last_seq, ?1, ?2, ?3, (SELECT at FROM orphan WHERE seq = last_seq - 1) FROM meta",
+        params![at, monotonic, body],
+    )?;
+    tx.execute(
+        "INSERT INTO orphan (seq, at, monotonic, body) SELECT last_seq, ?1, ?2, ?3 FROM meta",
+        params![at, monotonic, body],
+    )?;
+    Ok(())
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use platen_protocol::uplink::Event;
-
-    #[test]
-    fn events_keep_their_numbers_over_restarts_and_leave_only_when_acknowledged() {
-        let folder = tempfile::tempdir().unwrap();
-        let now = "2026-11-21T09:30:00Z".parse().unwrap();
-        let note = |journal: &mut Journal, name: &str| {
-            journal.note(&Event::FaultCleared { fault: name.into() }, now).unwrap();
-        };
-        let mut journal = Journal::open(&folder.path().join("journal.db")).unwrap();
-        let file = folder.path().join("outbox.db");
-        note(&mut journal, "a");
-        note(&mut journal, "b");
-        let mut spool = Spool::open(&file, "first").unwrap();
-        spool.copy_from(&journal).unwrap();
-        spool.copy_from(&journal).unwrap();
-        assert_eq!(spool.from(1, 10).unwrap().iter().map(|w| w.seq).collect::<Vec<_>>(), [1, 2]);
-        spool.acknowledge(2).unwrap();
-        drop(spool);
-        note(&mut journal, "c");
-        let mut spool = Spool::open(&file, "second").unwrap();
-        assert_eq!(spool.epoch(), "first");
-        spool.copy_from(&journal).unwrap();
-        let left = spool.from(1, 10).unwrap();
-        assert_eq!((left.len(), left[0].seq, spool.waiting().unwrap()), (1, 3, 1));
-        assert!(left[0].body.contains("\"c\""));
-    }
-}
+mod tests;

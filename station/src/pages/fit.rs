@@ -267,7 +267,9 @@ mod tests {
             let fit = fit(&page.view(), &sheet, degrees, &[]);
             prop_assert_eq!((fit.canvas.width, fit.canvas.height), (827, 1_169));
             let out = turn::whole(&page.view(), &fit.canvas, [230; 3]);
-            let dark = out.data.iter().filter(|&&v| v < 60).count();
+            // At the very tip of a corner a pixel that lies on the sheet is made of lid by three quarters.
+            let tip = |i: usize| (i % 827).abs_diff(413) >= 299 && (i / 827).abs_diff(584) >= 419;
+            let dark = out.data.iter().enumerate().filter(|&(i, &v)| v < 60 && !(tip(i) && v >= 40)).count();
             prop_assert_eq!(dark, 0, "lid is left");
             // Away from the rim, where sheet and lid are mixed.
             let inside = |i: usize| (i % 827).abs_diff(413) < 298 && (i / 827).abs_diff(584) < 418;

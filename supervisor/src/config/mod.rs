@@ -1,6 +1,9 @@
 //! The supervisor's configuration: one struct for each section of the TOML file. Unknown keys are refused.
 
+mod broker;
+
 use anyhow::{Context, bail};
+pub(crate) use broker::Broker;
 use platen_protocol::uplink::SiteId;
 use serde::Deserialize;
 use std::{
@@ -19,6 +22,8 @@ pub(crate) struct Config {
     pub(crate) web: Web,
     #[serde(default)]
     pub(crate) rooms: Rooms,
+    /// With it, stations appear in Home Assistant.
+    pub(crate) home_assistant: Option<HomeAssistant>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -32,25 +37,6 @@ pub(crate) struct Site {
 pub(crate) struct Store {
     /// SQLite file.
     pub(crate) file: PathBuf,
-}
-
-/// The broker inside, or another one.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Broker {
-    /// `mqtt://HOST[:PORT]` of another broker. With it, no broker runs inside.
-    pub(crate) url: Option<String>,
-    /// Address of the broker inside, MQTT 5, on this machine only.
-    #[serde(default = "mqtt5")]
-    pub(crate) listen: SocketAddr,
-    /// The same for clients that speak MQTT 3.1.1 only.
-    pub(crate) listen_v3: Option<SocketAddr>,
-}
-
-impl Default for Broker {
-    fn default() -> Self {
-        Self { url: None, listen: mqtt5(), listen_v3: None }
-    }
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -84,8 +70,17 @@ impl Default for Rooms {
     }
 }
 
-fn mqtt5() -> SocketAddr {
-    SocketAddr::from(([127, 0, 0, 1], 1883))
+/// Home Assistant on the same broker.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct HomeAssistant {
+    /// First part of the topics on which it looks for devices.
+    #[serde(default = "discovery_prefix")]
+    pub(crate) prefix: String,
+}
+
+fn discovery_prefix() -> String {
+    "homeassistant".into()
 }
 
 fn web_listen() -> SocketAddr {
@@ -111,40 +106,19 @@ impl Config {
     }
 
     fn check(&self) -> anyhow::Result<()> {
-        if self.broker.url.is_none() {
-            for (key, address) in [("listen", Some(self.broker.listen)), ("listen_v3", self.broker.listen_v3)] {
-                if let Some(address) = address.filter(|a| !a.ip().is_loopback()) {
-                    bail!(
-                        "broker.{key} = {address}: the broker inside has no passwords and must stay on this machine, such \
-                         as 127.0.0.1:1883. For a network, run Mosquitto and set broker.url"
-                    );
-                }
-            }
+        self.broker.check()?;
+        let good = |c: char| c.is_ascii_alphanumeric() || "-_/".contains(c);
+        if let Some(HomeAssistant { prefix }) = &self.home_assistant
+            && (prefix.is_empty() || prefix.starts_with('/') || prefix.ends_with('/') || !prefix.chars().all(good))
+        {
+            bail!("home_assistant.prefix = {prefix:?}: letters, digits, -, _ and / between them are allowed");
         }
-        self.endpoint()?;
         for (key, [low, high]) in [("celsius", self.rooms.celsius), ("humidity", self.rooms.humidity)] {
             if low.is_nan() || high.is_nan() || low >= high {
                 bail!("rooms.{key} = [{low}, {high}]: the lower limit must be below the upper one");
             }
         }
         Ok(())
-    }
-
-    /// Host and port of the broker that is used.
-    pub(crate) fn endpoint(&self) -> anyhow::Result<(String, u16)> {
-        let Some(url) = &self.broker.url else {
-            return Ok((self.broker.listen.ip().to_string(), self.broker.listen.port()));
-        };
-        let bad = || format!("broker.url = {url:?}: mqtt://HOST or mqtt://HOST:PORT is allowed");
-        let rest = url.strip_prefix("mqtt://").with_context(bad)?.trim_end_matches('/');
-        let (host, port) = match rest.rsplit_once(':') {
-            Some((host, port)) => (host, port.parse().ok().with_context(bad)?),
-            None => (rest, 1883),
-        };
-        if host.is_empty() || host.contains(['/', ' ']) {
-            bail!(bad());
-        }
-        Ok((host.into(), port))
     }
 }
 
@@ -161,13 +135,18 @@ mod tests {
     #[test]
     fn little_is_needed_and_wrong_values_are_named() {
         let good = "[site]\nname = \"north\"\n[store]\nfile = \"/tmp/x.db\"\n";
-        assert_eq!(load(good).unwrap().endpoint().unwrap(), ("127.0.0.1".into(), 1883));
+        assert_eq!(load(good).unwrap().broker.broker().unwrap().address.to_string(), "mqtt://127.0.0.1:1883");
         for (more, says) in [
             ("[broker]\nlisten = \"0.0.0.0:1883\"", "must stay on this machine"),
             ("[broker]\nurl = \"broker:1883\"", "mqtt://HOST"),
             ("[broker]\nport = 1", "unknown field `port`"),
+            ("[broker]\nurl = \"mqtts://b\"", "broker: mqtts:// needs ca"),
+            ("[broker]\nca = \"/x\"", "broker.url is missing"),
+            ("[broker]\ngroup = \"night\"", "broker.url is missing"),
+            ("[broker]\nurl = \"mqtt://b\"\ngroup = \"a/b\"", "broker.group = \"a/b\""),
             ("[rooms]\ncelsius = [28, 18]", "rooms.celsius = [28, 18]"),
             ("[web]\nlisten = \"here\"", "listen"),
+            ("[home_assistant]\nprefix = \"a/#\"", "home_assistant.prefix = \"a/#\""),
         ] {
             let error = format!("{:#}", load(&format!("{good}{more}")).unwrap_err());
             assert!(error.contains(says) && error.contains("configuration /"), "{more}: {error}");

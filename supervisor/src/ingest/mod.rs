@@ -1,13 +1,15 @@
 //! From the broker into the database: parse at the edge, store in groups, acknowledge after the commit.
 
-use crate::store::{AnyBody, Arrival, Store, StoreError};
-use jiff::Timestamp;
-use platen_protocol::uplink::{Channel, Envelope, MAX_MESSAGE, MessageError, SiteId, StationId, Topic, parse, write};
-use rumqttc::v5::{
-    AsyncClient, EventLoop, Incoming, MqttOptions,
-    mqttbytes::{QoS, v5::Publish},
+mod read;
+
+use crate::{
+    home_assistant,
+    store::{Arrival, Reply, Store},
 };
-use std::time::Duration;
+use jiff::Timestamp;
+use platen_broker::{Backoff, Heard, Link, Said, Transport, random};
+use platen_protocol::uplink::{Channel, Command, SiteId, StationId, Topic, write};
+use std::{collections::HashSet, time::Duration};
 use tokio::{
     sync::{mpsc, watch},
     task::block_in_place,
@@ -15,116 +17,157 @@ use tokio::{
 };
 
 /// Arrivals stored in one transaction.
-const GROUP: usize = 1_000;
-/// Between attempts to reach the broker.
-const RETRY: Duration = Duration::from_secs(1);
+const GROUP: usize = 2_000;
+/// A certificate that was renewed is noticed within this.
+const LOOK: Duration = Duration::from_secs(10);
+
+/// Where and how to listen.
+#[derive(Debug, Clone)]
+pub(crate) struct Config {
+    pub(crate) site: SiteId,
+    /// Supervisors of one group share the messages of all stations.
+    pub(crate) group: Option<String>,
+    /// Home Assistant's discovery prefix, if stations are to appear there.
+    pub(crate) discovery: Option<String>,
+}
 
 /// What the dashboards need to know at once.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Pulse {
     pub(crate) connected: bool,
     /// Rises with each commit.
     pub(crate) commits: u64,
+    /// Why the database takes nothing.
+    pub(crate) database: Option<String>,
 }
 
-/// Runs until the database fails.
-pub(crate) async fn run(
-    (host, port): (String, u16),
-    site: SiteId,
+/// What a person asks a station for.
+pub(crate) type Asked = (StationId, Command);
+
+/// Runs for ever.
+pub(crate) async fn run<T: Transport>(
+    config: Config,
+    mut transport: T,
     mut store: Store,
     pulse: watch::Sender<Pulse>,
-) -> Result<(), StoreError> {
-    loop {
-        let mut options = MqttOptions::new(format!("platen-supervisor-{site}"), &host, port);
-        options.set_keep_alive(Duration::from_secs(10));
-        options.set_clean_start(true);
-        options.set_max_packet_size(Some(MAX_MESSAGE as u32 + 1024));
-        let (client, connection) = AsyncClient::new(options, GROUP);
-        let (arrivals, mut inbox) = mpsc::channel(2 * GROUP);
-        let pump = tokio::spawn(poll(connection, client.clone(), site.clone(), arrivals, pulse.clone()));
-        let mut group = Vec::new();
-        while inbox.recv_many(&mut group, GROUP).await > 0 {
-            let acks = block_in_place(|| store.take(&group, Timestamp::now().as_millisecond()))?;
-            group.clear();
-            pulse.send_modify(|p| p.commits += 1);
-            for (station, ack) in acks {
-                let Ok(station) = station.parse::<StationId>() else { continue };
-                let topic = Topic { site: site.clone(), station, channel: Channel::Ack }.to_string();
-                if let Ok(payload) = write(&ack) {
-                    // One that is lost is made good by the next, or by the station's asking again.
-                    let _ = client.try_publish(topic, QoS::AtLeastOnce, false, payload);
-                }
-            }
-        }
-        pump.abort();
-        pulse.send_modify(|p| p.connected = false);
-        sleep(RETRY).await;
-    }
-}
-
-/// Drives the connection in a task of its own, until it breaks.
-async fn poll(
-    mut connection: EventLoop,
-    client: AsyncClient,
-    site: SiteId,
-    arrivals: mpsc::Sender<Arrival>,
-    pulse: watch::Sender<Pulse>,
+    mut asked: mpsc::Receiver<Asked>,
 ) {
+    let mut backoff = Backoff::default();
     loop {
-        match connection.poll().await {
-            Ok(rumqttc::v5::Event::Incoming(Incoming::ConnAck(_))) => {
-                for channel in [Channel::State, Channel::Event, Channel::Env] {
-                    if let Err(error) = client.try_subscribe(Topic::filter(&site, channel), QoS::AtLeastOnce) {
-                        tracing::error!(%error, "subscribing");
-                        return;
-                    }
-                }
-                pulse.send_modify(|p| p.connected = true);
-            }
-            Ok(rumqttc::v5::Event::Incoming(Incoming::Publish(publish))) => match read(&site, &publish) {
-                Ok(arrival) => {
-                    if arrivals.send(arrival).await.is_err() {
-                        return;
-                    }
-                }
-                Err(error) => tracing::warn!(%error, "a message was refused"),
+        let mut link = transport.connect(None);
+        let why = talk(&config, &transport, &mut link, &mut store, &pulse, &mut asked, &mut backoff).await;
+        drop(link);
+        pulse.send_modify(|p| p.connected = false);
+        let pause = backoff.failed(random());
+        tracing::warn!(why, ?pause, "no connection to the broker; trying again");
+        sleep(pause).await;
+    }
+}
+
+/// Listens on one connection until it ends. Answers why.
+async fn talk<T: Transport>(
+    config: &Config,
+    transport: &T,
+    link: &mut Link,
+    store: &mut Store,
+    pulse: &watch::Sender<Pulse>,
+    asked: &mut mpsc::Receiver<Asked>,
+    backoff: &mut Backoff,
+) -> String {
+    let mut words = Vec::new();
+    // Stations that Home Assistant was told of on this connection.
+    let mut announced = HashSet::new();
+    loop {
+        tokio::select! {
+            heard = link.from.recv_many(&mut words, GROUP) => if heard == 0 {
+                return "the connection has ended".into();
             },
-            Ok(_) => {}
-            Err(error) => {
-                tracing::warn!(%error, "the broker");
-                return;
+            Some((station, command)) = asked.recv() => say(config, link, &station, &Reply::Command(command)),
+            () = sleep(LOOK) => {}
+        }
+        if transport.renewed() {
+            return "certificate or password were renewed".into();
+        }
+        let mut group = Vec::new();
+        let mut down = None;
+        for word in words.drain(..) {
+            match word {
+                Heard::Up { .. } => {
+                    backoff.succeeded();
+                    listen(config, link);
+                    pulse.send_modify(|p| p.connected = true);
+                }
+                Heard::Message { topic, payload, retained, at } => {
+                    group.push(read::arrival(&config.site, &topic, &payload, (retained, at)));
+                }
+                Heard::Taken => {}
+                Heard::Refused(why) => tracing::error!(why, "the broker refuses the supervisor"),
+                Heard::Down(why) => down = Some(why),
             }
+        }
+        for arrival in &group {
+            if let (Some(prefix), Arrival::State { station, .. }) = (&config.discovery, arrival)
+                && announced.insert(station.clone())
+            {
+                announce(config, link, prefix, station);
+            }
+        }
+        if !group.is_empty() {
+            take(config, link, store, &group, pulse).await;
+        }
+        if let Some(why) = down {
+            return why;
         }
     }
 }
 
-fn read(site: &SiteId, publish: &Publish) -> Result<Arrival, MessageError> {
-    let name = String::from_utf8_lossy(&publish.topic);
-    let topic = Topic::parse(&name)?;
-    let refuse = |what: String| MessageError::Topic { topic: name.to_string(), what };
-    if topic.site != *site {
-        return Err(refuse(format!("the site must be {site}")));
+fn announce(config: &Config, link: &Link, prefix: &str, station: &str) {
+    let Ok(station) = station.parse() else { return };
+    let (topic, message) = home_assistant::device(prefix, &config.site, &station);
+    // One that is lost is told again on the next connection.
+    let _ = link.to.say(Said { topic, payload: message.to_string().into_bytes(), retain: true });
+}
+
+fn listen(config: &Config, link: &Link) {
+    for channel in [Channel::State, Channel::Event, Channel::Env] {
+        let filter = Topic::filter(&config.site, channel);
+        // Who shares gets what is kept by the broker from his own subscription; states are heard by all.
+        let filter = match &config.group {
+            Some(group) if channel != Channel::State => format!("$share/{group}/{filter}"),
+            _ => filter,
+        };
+        // The connection is new and has room.
+        let _ = link.to.listen(&filter);
     }
-    let station = topic.station.to_string();
-    let source = format!("/{site}/{station}");
-    let own = |from: &str| {
-        if from == source { Ok(()) } else { Err(refuse(format!("it carries a message of {from}"))) }
-    };
-    match topic.channel {
-        Channel::Event => {
-            let envelope: Envelope<AnyBody> = parse(&publish.payload)?;
-            own(&envelope.source)?;
-            if envelope.seq == 0 || i64::try_from(envelope.seq).is_err() {
-                return Err(MessageError::Shape { what: format!("seq {} must be 1 to 2⁶³ − 1", envelope.seq) });
+}
+
+/// Stores a group and says so. What a database does not take is not acknowledged, and comes again.
+async fn take(config: &Config, link: &Link, store: &mut Store, group: &[Arrival], pulse: &watch::Sender<Pulse>) {
+    match block_in_place(|| store.take(group, Timestamp::now().as_millisecond())) {
+        Ok(replies) => {
+            pulse.send_modify(|p| (p.commits, p.database) = (p.commits + 1, None));
+            for (station, reply) in replies {
+                if let Ok(station) = station.parse() {
+                    say(config, link, &station, &reply);
+                }
             }
-            Ok(Arrival::Event { station, envelope })
         }
-        Channel::Env => {
-            let envelope: Envelope<_> = parse(&publish.payload)?;
-            own(&envelope.source)?;
-            Ok(Arrival::Reading { station, reading: envelope.body })
+        Err(error) => {
+            tracing::error!(%error, "nothing is stored; trying again");
+            pulse.send_modify(|p| p.database = Some(error.to_string()));
+            sleep(Duration::from_secs(1)).await;
         }
-        Channel::State => Ok(Arrival::State { station, state: parse(&publish.payload)?, live: !publish.retain }),
-        Channel::Ack | Channel::Command => Err(refuse("stations do not speak there".into())),
+    }
+}
+
+fn say(config: &Config, link: &Link, station: &StationId, reply: &Reply) {
+    let (channel, payload) = match reply {
+        Reply::Ack(ack) => (Channel::Ack, write(ack)),
+        Reply::Command(command) => (Channel::Command, write(command)),
+    };
+    let topic = Topic { site: config.site.clone(), station: station.clone(), channel }.to_string();
+    if let Ok(payload) = payload {
+        // One that is lost is made good by the next, or by the station's sending again.
+        let _ = link.to.say(Said { topic, payload, retain: false });
     }
 }

@@ -3,6 +3,7 @@
 use super::StoreError;
 use crate::config::Rooms;
 use jiff::{Timestamp, tz::TimeZone};
+use platen_protocol::uplink::NEWS;
 use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::{Value, json};
 use std::{
@@ -14,6 +15,12 @@ use std::{
 const OFFLINE_MS: i64 = 15_000;
 /// A reading older than this is not live, in milliseconds.
 const OLD_MS: i64 = 30_000;
+/// What happened longer ago when it arrived, or still waits, is late, in milliseconds.
+const LATE_MS: i64 = NEWS.as_millis() as i64;
+/// A clock that is off by more is wrong, in milliseconds.
+const CLOCK_MS: i64 = 2_000;
+/// Who is meant by an alarm of our own.
+const SUPERVISOR: &str = "supervisor";
 /// Batches listed.
 const BATCHES: u32 = 20;
 
@@ -42,9 +49,9 @@ impl Live {
     }
 
     /// The snapshot of docs/PROTOCOL.md, without what only the wiring knows (site, broker).
-    pub(crate) fn snapshot(&mut self, now: Timestamp) -> Result<Value, StoreError> {
+    pub(crate) fn snapshot(&mut self, now: Timestamp, database: Option<&str>) -> Result<Value, StoreError> {
         let file = self.file.clone();
-        self.build(now).map_err(|source| StoreError::Sqlite { file, source })
+        self.build(now, database).map_err(|source| StoreError::Sqlite { file, source })
     }
 
     /// A room's readings of the last hours, one each minute.
@@ -52,8 +59,8 @@ impl Live {
         let query = || -> rusqlite::Result<Value> {
             let (mut t, mut celsius, mut humidity) = (Vec::new(), Vec::new(), Vec::new());
             let mut statement = self.db.prepare_cached(
-                "SELECT received_ms / 60000 * 60, round(avg(celsius), 2), round(avg(humidity), 2) FROM room
-                 WHERE station = ?1 AND received_ms >= ?2 GROUP BY 1 ORDER BY 1",
+                "SELECT happened_ms / 60000 * 60, round(avg(celsius), 2), round(avg(humidity), 2) FROM room
+                 WHERE station = ?1 AND happened_ms >= ?2 GROUP BY 1 ORDER BY 1",
             )?;
             let mut rows = statement.query(params![station, now.as_millisecond() - hours * 3_600_000])?;
             while let Some(row) = rows.next()? {
@@ -66,8 +73,12 @@ impl Live {
         query().map_err(|source| StoreError::Sqlite { file: self.file.clone(), source })
     }
 
-    fn build(&mut self, now: Timestamp) -> rusqlite::Result<Value> {
+    fn build(&mut self, now: Timestamp, database: Option<&str>) -> rusqlite::Result<Value> {
         let mut alarms = Vec::new();
+        if let Some(error) = database {
+            let text = format!("nothing can be stored: {error}");
+            alarms.push(Alarm { station: SUPERVISOR.into(), kind: "database", text });
+        }
         let mut stations = Vec::new();
         let mut rooms = Vec::new();
         let mut fault_alarms = Vec::new();
@@ -84,6 +95,7 @@ impl Live {
                 let text = "the station was not heard for more than 15 s".into();
                 alarms.push(Alarm { station: name.clone(), kind: "station-offline", text });
             }
+            self.lag_alarms(&name, &station, now, &mut alarms)?;
             stations.push(station);
             if let Some(room) = self.room(&name, now, &mut alarms)? {
                 rooms.push(room);
@@ -107,18 +119,26 @@ impl Live {
     fn station(&self, name: &str, faults: Vec<Value>, now: Timestamp) -> rusqlite::Result<Value> {
         let known = self
             .db
-            .prepare_cached("SELECT online, software, since, waiting, heard_ms FROM station WHERE name = ?1")?
+            .prepare_cached(
+                "SELECT online, software, since, waiting, heard_ms, oldest_ms, clock_off_ms, history_ms FROM station WHERE name = ?1",
+            )?
             .query_row([name], |row| {
-                let heard: Option<i64> = row.get(4)?;
-                let age = heard.map(|at| (now.as_millisecond() - at).max(0));
+                let since = |at: i64| (now.as_millisecond() - at).max(0);
+                let age = row.get::<_, Option<i64>>(4)?.map(since);
                 let online = row.get::<_, bool>(0)? && age.is_some_and(|age| age <= OFFLINE_MS);
+                // What had waited so long when the station was heard has waited since.
+                let late = row.get::<_, Option<i64>>(5)?.zip(age).map(|(oldest, age)| oldest.saturating_add(age));
+                let history = row.get::<_, Option<i64>>(7)?.map(since);
                 Ok(json!({
                     "online": online, "software": row.get::<_, String>(1)?, "since": row.get::<_, String>(2)?,
                     "waiting": row.get::<_, u64>(3)?, "age_ms": age, "stale": !online,
+                    "late_ms": late.filter(|&late| late > LATE_MS),
+                    "catching_up": history.is_some_and(|age| age < OFFLINE_MS),
+                    "clock_off_ms": row.get::<_, Option<i64>>(6)?,
                 }))
             })
             .optional()?;
-        let unknown = || json!({ "online": false, "software": "", "since": now.to_string(), "waiting": 0, "age_ms": null, "stale": true });
+        let unknown = || json!({ "online": false, "software": "", "since": now.to_string(), "waiting": 0, "age_ms": null, "stale": true, "late_ms": null, "catching_up": false, "clock_off_ms": null });
         let mut station = known.unwrap_or_else(unknown);
         let midnight = now.to_zoned(TimeZone::system()).start_of_day().map_or(now, |day| day.timestamp());
         station["station"] = json!(name);
@@ -129,11 +149,36 @@ impl Live {
         Ok(station)
     }
 
+    /// What says that the picture of a station is not the present, or not whole.
+    fn lag_alarms(&self, name: &str, station: &Value, now: Timestamp, alarms: &mut Vec<Alarm>) -> rusqlite::Result<()> {
+        let mut alarm = |kind, text| alarms.push(Alarm { station: name.into(), kind, text });
+        if let Some(ms) = station["late_ms"].as_i64() {
+            alarm("late", format!("events wait at the station, the first for {} s", ms / 1_000));
+        }
+        if let Some(off) = station["clock_off_ms"].as_i64().filter(|off| off.abs() > CLOCK_MS) {
+            let (seconds, way) = (off.abs() as f64 / 1e3, if off > 0 { "fast" } else { "slow" });
+            alarm("clock-wrong", format!("the station's clock is {seconds:.1} s {way}"));
+        }
+        // What the station takes for stored and is not here; its next heartbeat but one finds it mended, or not.
+        let gap: Option<u64> = self
+            .db
+            .prepare_cached(
+                "SELECT told_first - 1 - through FROM stream
+                 WHERE station = ?1 AND epoch = (SELECT epoch FROM station WHERE name = ?1)
+                     AND told_first - 1 > through AND told_ms > ?2",
+            )?
+            .query_row(params![name, now.as_millisecond() - OFFLINE_MS], |row| row.get(0))
+            .optional()?;
+        if let Some(gap) = gap {
+            alarm("gap", format!("{gap} events are missing here; the station is asked for them"));
+        }
+        Ok(())
+    }
+
     fn pages_since(&self, station: &str, since: Timestamp) -> rusqlite::Result<u32> {
-        // RFC 3339 in UTC sorts as text.
         self.db
-            .prepare_cached("SELECT count(*) FROM page WHERE time >= ?2 AND station = ?1")?
-            .query_row([station, &since.to_string()], |row| row.get(0))
+            .prepare_cached("SELECT count(*) FROM page WHERE happened_ms >= ?2 AND station = ?1")?
+            .query_row(params![station, since.as_millisecond()], |row| row.get(0))
     }
 
     fn faults(&self, station: &str) -> rusqlite::Result<Vec<Value>> {
@@ -184,7 +229,7 @@ impl Live {
     fn last_page(&self, station: &str, batch: &str, now: Timestamp) -> rusqlite::Result<Option<Value>> {
         self.db
             .prepare_cached(
-                "SELECT body, received_ms FROM page WHERE station = ?1 AND batch = ?2 ORDER BY time DESC, number DESC LIMIT 1",
+                "SELECT body, happened_ms, received_ms FROM page WHERE station = ?1 AND batch = ?2 ORDER BY happened_ms DESC, number DESC LIMIT 1",
             )?
             .query_row([station, batch], |row| {
                 let body: Value = serde_json::from_str(&row.get::<_, String>(0)?).unwrap_or_default();
@@ -192,6 +237,7 @@ impl Live {
                 let keep = ["volume", "number", "angle", "applied", "flags", "interlock", "dpi", "mode"];
                 let mut page: serde_json::Map<_, _> = keep.into_iter().map(|k| (k.into(), body[k].clone())).collect();
                 page.insert("age_ms".into(), json!(age));
+                page.insert("late_by_ms".into(), json!(late_by(row.get(1)?, row.get(2)?)));
                 Ok(Value::Object(page))
             })
             .optional()
@@ -202,10 +248,15 @@ impl Live {
         let climate = self
             .db
             .prepare_cached(
-                "SELECT celsius, humidity, received_ms FROM room WHERE station = ?1 ORDER BY received_ms DESC LIMIT 1",
+                "SELECT celsius, humidity, happened_ms, received_ms FROM room WHERE station = ?1 ORDER BY happened_ms DESC LIMIT 1",
             )?
-            .query_row([station], |row| Ok((row.get::<_, f64>(0)?, row.get::<_, f64>(1)?, age(row.get(2)?))))
+            .query_row([station], |row| {
+                let late = late_by(row.get(2)?, row.get(3)?);
+                Ok((row.get::<_, f64>(0)?, row.get::<_, f64>(1)?, age(row.get(2)?), late))
+            })
             .optional()?;
+        let late_by_ms = climate.and_then(|(_, _, _, late)| late);
+        let climate = climate.map(|(celsius, humidity, age, _)| (celsius, humidity, age));
         let power = self.power(station, now, alarms)?;
         if climate.is_none() && power.is_null() {
             return Ok(None);
@@ -229,14 +280,14 @@ impl Live {
             "station": station, "celsius": celsius, "humidity": humidity, "age_ms": age,
             "stale": age.is_none_or(|age| age > OLD_MS), "celsius_limits": self.rooms.celsius,
             "humidity_limits": self.rooms.humidity, "celsius_state": celsius_state, "humidity_state": humidity_state,
-            "power": power,
+            "late_by_ms": late_by_ms, "power": power,
         })))
     }
 
     fn power(&self, station: &str, now: Timestamp, alarms: &mut Vec<Alarm>) -> rusqlite::Result<Value> {
         let power = self
             .db
-            .prepare_cached("SELECT state, charge, runtime_s, received_ms FROM power WHERE station = ?1 ORDER BY received_ms DESC LIMIT 1")?
+            .prepare_cached("SELECT state, charge, runtime_s, happened_ms FROM power WHERE station = ?1 ORDER BY happened_ms DESC LIMIT 1")?
             .query_row([station], |row| {
                 let age = (now.as_millisecond() - row.get::<_, i64>(3)?).max(0);
                 Ok(json!({
@@ -271,4 +322,9 @@ impl Live {
         self.since = still;
         told
     }
+}
+
+/// By how much something arrived late, if it did.
+fn late_by(happened_ms: i64, received_ms: i64) -> Option<i64> {
+    Some(received_ms.saturating_sub(happened_ms)).filter(|&late| late > LATE_MS)
 }

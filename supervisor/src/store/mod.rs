@@ -1,13 +1,29 @@
-//! The database: events exactly once, and tables that follow from them. SQLite, one writer.
+//! The database: events exactly once, and tables that follow from them. SQLite.
+//!
+//! One process writes, or a few that share the file on one machine: each change takes the lock at its beginning and waits for
+//! it, so that no two work on what the other is changing.
 
+pub(crate) mod audit;
+mod clock;
 pub(crate) mod live;
+mod project;
+mod stream;
 
-use platen_protocol::uplink::{Ack, Envelope, Event, Reading, State};
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use platen_protocol::uplink::{Ack, Command, Envelope, NEWS, Reading, State};
+use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 use serde::Deserialize;
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
 
-const VERSION: i64 = 1;
+/// The tables of each version.
+const MIGRATIONS: [&str; 2] = [include_str!("../../migrations/0001.sql"), include_str!("../../migrations/0002.sql")];
+const VERSION: usize = MIGRATIONS.len();
+/// Another process may write for so long.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Refused messages that are kept.
+const REFUSED: u32 = 1_000;
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StoreError {
@@ -29,14 +45,27 @@ pub(crate) enum Arrival {
     },
     Reading {
         station: String,
-        reading: Reading,
+        envelope: Envelope<Reading>,
     },
-    /// `live` is false for what the broker had kept from before.
+    /// `heard` is when it came in; `None` for what the broker had kept from before.
     State {
         station: String,
         state: State,
-        live: bool,
+        heard: Option<Instant>,
     },
+    /// What was not taken.
+    Refused(Refused),
+}
+
+/// A message that was not taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Refused {
+    pub(crate) topic: String,
+    pub(crate) station: Option<String>,
+    /// Epoch and number, if they could be read.
+    pub(crate) number: Option<(String, u64)>,
+    pub(crate) reason: String,
+    pub(crate) excerpt: String,
 }
 
 /// `type` and `data` as they came.
@@ -45,6 +74,13 @@ pub(crate) struct AnyBody {
     #[serde(rename = "type")]
     pub(crate) kind: String,
     pub(crate) data: serde_json::Value,
+}
+
+/// What is said to a station once a group is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Reply {
+    Ack(Ack),
+    Command(Command),
 }
 
 #[derive(Debug)]
@@ -60,185 +96,130 @@ impl Store {
         }
         let sqlite = |source| StoreError::Sqlite { file: file.into(), source };
         let mut db = Connection::open(file).map_err(sqlite)?;
+        db.busy_timeout(PATIENCE).map_err(sqlite)?;
         db.pragma_update(None, "journal_mode", "WAL").map_err(sqlite)?;
         db.pragma_update(None, "synchronous", "FULL").map_err(sqlite)?;
-        match db.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(sqlite)? {
-            0i64 => {
-                let tx = db.transaction().map_err(sqlite)?;
-                tx.execute_batch(include_str!("../../migrations/0001.sql")).map_err(sqlite)?;
-                tx.pragma_update(None, "user_version", VERSION).map_err(sqlite)?;
-                tx.commit().map_err(sqlite)?;
-            }
-            VERSION => {}
-            found => return Err(StoreError::Version { file: file.into(), found }),
+        db.set_transaction_behavior(TransactionBehavior::Immediate);
+        let tx = db.transaction().map_err(sqlite)?;
+        let found: i64 = tx.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(sqlite)?;
+        let done = usize::try_from(found).ok().filter(|&done| done <= VERSION);
+        let done = done.ok_or_else(|| StoreError::Version { file: file.into(), found })?;
+        for migration in &MIGRATIONS[done..] {
+            tx.execute_batch(migration).map_err(sqlite)?;
         }
-        // What was live before the last stop is not live now.
-        db.execute("UPDATE station SET heard_ms = NULL", []).map_err(sqlite)?;
+        tx.pragma_update(None, "user_version", VERSION as i64).map_err(sqlite)?;
+        tx.commit().map_err(sqlite)?;
         Ok(Self { file: file.into(), db })
     }
 
-    /// Stores a group of arrivals in one transaction. Answers what may be acknowledged once it has returned.
-    pub(crate) fn take(&mut self, arrivals: &[Arrival], now_ms: i64) -> Result<Vec<(String, Ack)>, StoreError> {
+    /// Stores a group of arrivals in one transaction. Answers what may be said to the stations once it has returned.
+    pub(crate) fn take(&mut self, arrivals: &[Arrival], now_ms: i64) -> Result<Vec<(String, Reply)>, StoreError> {
         let file = self.file.clone();
         self.take_inner(arrivals, now_ms).map_err(|source| StoreError::Sqlite { file, source })
     }
 
-    fn take_inner(&mut self, arrivals: &[Arrival], now_ms: i64) -> rusqlite::Result<Vec<(String, Ack)>> {
+    fn take_inner(&mut self, arrivals: &[Arrival], now_ms: i64) -> rusqlite::Result<Vec<(String, Reply)>> {
         let tx = self.db.transaction()?;
         let mut streams: Vec<(&str, &str)> = Vec::new();
+        let mut late: Vec<&str> = Vec::new();
+        let mut replies = Vec::new();
         for arrival in arrivals {
             match arrival {
                 Arrival::Event { station, envelope } => {
-                    if store_event(&tx, station, envelope, now_ms)? {
-                        project(&tx, station, envelope, now_ms)?;
+                    let happened = clock::happened(&tx, station, envelope, now_ms)?;
+                    if u128::try_from(now_ms.saturating_sub(happened)).is_ok_and(|ms| ms > NEWS.as_millis())
+                        && !late.contains(&station.as_str())
+                    {
+                        late.push(station);
+                    }
+                    if store_event(&tx, station, envelope, (happened, now_ms))? {
+                        project::event(&tx, station, envelope, (happened, now_ms))?;
+                    } else if let Some(twice) = stream::other_event(&tx, station, envelope)? {
+                        refuse(&tx, &twice, now_ms)?;
                     }
                     let stream = (station.as_str(), envelope.epoch.as_str());
                     if !streams.contains(&stream) {
                         streams.push(stream);
                     }
                 }
-                Arrival::Reading { station, reading } => store_reading(&tx, station, reading, now_ms)?,
-                Arrival::State { station, state, live } => store_state(&tx, station, state, live.then_some(now_ms))?,
+                Arrival::Reading { station, envelope } => {
+                    let happened = clock::happened(&tx, station, envelope, now_ms)?;
+                    project::reading(&tx, station, envelope, (happened, now_ms))?;
+                }
+                Arrival::State { station, state, heard } => {
+                    // The database may have let it wait.
+                    let ago = |at: &Instant| i64::try_from(at.elapsed().as_millis()).unwrap_or(i64::MAX);
+                    let heard_ms = heard.as_ref().map(|at| now_ms.saturating_sub(ago(at)));
+                    project::state(&tx, station, state, heard_ms)?;
+                    if let Some(heard_ms) = heard_ms {
+                        clock::hear(&tx, station, state, heard_ms)?;
+                        let asked = stream::heard(&tx, station, state, heard_ms)?;
+                        replies.extend(asked.map(|reply| (station.clone(), reply)));
+                    }
+                }
+                Arrival::Refused(refused) => {
+                    refuse(&tx, refused, now_ms)?;
+                    if let (Some(station), Some((epoch, seq))) = (&refused.station, refused.number.clone()) {
+                        let refused = Command::Refused { epoch, seq, reason: refused.reason.clone() };
+                        replies.push((station.clone(), Reply::Command(refused)));
+                    }
+                }
             }
         }
-        let acks = streams.into_iter().map(|(station, epoch)| Ok((station.into(), advance(&tx, station, epoch)?)));
-        let acks = acks.collect::<rusqlite::Result<_>>()?;
+        for station in late {
+            tx.execute("UPDATE station SET history_ms = ?2 WHERE name = ?1", params![station, now_ms])?;
+        }
+        for (station, epoch) in streams {
+            replies.push((station.into(), Reply::Ack(stream::advance(&tx, station, epoch)?)));
+        }
         tx.commit()?;
-        Ok(acks)
+        Ok(replies)
     }
 }
 
 /// Whether the event was new.
-fn store_event(tx: &Transaction<'_>, station: &str, e: &Envelope<AnyBody>, now_ms: i64) -> rusqlite::Result<bool> {
+fn store_event(
+    tx: &Transaction<'_>,
+    station: &str,
+    e: &Envelope<AnyBody>,
+    (happened_ms, now_ms): (i64, i64),
+) -> rusqlite::Result<bool> {
     let stored = tx
-        .prepare_cached("INSERT OR IGNORE INTO event VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?
-        .execute(params![station, e.epoch, e.seq, e.body.kind, e.time.to_string(), now_ms, e.body.data.to_string()])?;
+        .prepare_cached(
+            "INSERT OR IGNORE INTO event (station, epoch, seq, type, time, received_ms, body, previous, monotonic, happened_ms)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+        )?
+        .execute(params![
+            station,
+            e.epoch,
+            e.seq,
+            e.body.kind,
+            e.time.to_string(),
+            now_ms,
+            e.body.data.to_string(),
+            e.previous.map(|time| time.to_string()),
+            e.monotonic.as_ref().map(ToString::to_string),
+            happened_ms
+        ])?;
     Ok(stored == 1)
 }
 
-/// Moves the end of the contiguous prefix as far as it goes.
-fn advance(tx: &Transaction<'_>, station: &str, epoch: &str) -> rusqlite::Result<Ack> {
-    let known: Option<u64> = tx
-        .prepare_cached("SELECT through FROM stream WHERE station = ?1 AND epoch = ?2")?
-        .query_row([station, epoch], |row| row.get(0))
-        .optional()?;
-    let mut through = known.unwrap_or(0);
-    {
-        let mut after =
-            tx.prepare_cached("SELECT seq FROM event WHERE station = ?1 AND epoch = ?2 AND seq > ?3 ORDER BY seq")?;
-        let mut rows = after.query(params![station, epoch, through])?;
-        while let Some(row) = rows.next()? {
-            if row.get::<_, u64>(0)? != through + 1 {
-                break;
-            }
-            through += 1;
-        }
-    }
-    tx.prepare_cached("INSERT INTO stream VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET through = excluded.through")?
-        .execute(params![station, epoch, through])?;
-    Ok(Ack { epoch: epoch.into(), seq: through })
-}
-
-/// What follows from a new event. Order does not matter: every statement gives the same rows in any order.
-fn project(tx: &Transaction<'_>, station: &str, e: &Envelope<AnyBody>, now_ms: i64) -> rusqlite::Result<()> {
-    let whole = serde_json::json!({ "type": e.body.kind, "data": e.body.data });
-    let Ok(event) = serde_json::from_value::<Event>(whole) else {
-        tracing::warn!(
-            station,
-            kind = e.body.kind,
-            "an event that this version does not know; it is stored as it came"
-        );
+fn refuse(tx: &Transaction<'_>, r: &Refused, now_ms: i64) -> rusqlite::Result<()> {
+    let (epoch, seq) = r.number.clone().unzip();
+    // What a station says again and again is noted once.
+    let known: bool = tx
+        .prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM refused WHERE topic = ?1 AND epoch IS ?2 AND seq IS ?3 AND reason = ?4)",
+        )?
+        .query_row(params![r.topic, epoch, seq, r.reason], |row| row.get(0))?;
+    if known {
         return Ok(());
-    };
-    let time = e.time.to_string();
-    match event {
-        Event::BatchOpened(b) => {
-            let volumes = serde_json::to_string(&b.volumes).unwrap_or_default();
-            tx.prepare_cached(
-                "INSERT INTO batch (station, name, operator, volumes, opened_at) VALUES (?1, ?2, ?3, ?4, ?5)
-                 ON CONFLICT DO UPDATE SET operator = excluded.operator, volumes = excluded.volumes, opened_at = excluded.opened_at",
-            )?
-            .execute(params![station, b.batch, b.operator, volumes, time])?;
-        }
-        Event::PageAccepted(p) => {
-            tx.prepare_cached("INSERT OR REPLACE INTO page VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?.execute(
-                params![station, p.batch, p.volume, p.number, time, now_ms, p.sha256, e.body.data.to_string()],
-            )?;
-        }
-        Event::PageVoided(v) => {
-            tx.prepare_cached("INSERT OR IGNORE INTO void VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?
-                .execute(params![station, e.epoch, e.seq, v.batch, v.volume, v.number, v.fault, v.text])?;
-        }
-        Event::BatchCompleted { batch, tracking_sheet, .. } => {
-            tx.prepare_cached(
-                "INSERT INTO batch (station, name, completed_at, tracking_sheet) VALUES (?1, ?2, ?3, ?4)
-                 ON CONFLICT DO UPDATE SET completed_at = excluded.completed_at, tracking_sheet = excluded.tracking_sheet",
-            )?
-            .execute(params![station, batch, time, tracking_sheet])?;
-        }
-        Event::FaultRaised { fault, text, action, severity } => {
-            let severity = serde_json::to_value(severity).unwrap_or_default();
-            let severity = severity.as_str().unwrap_or_default();
-            last_word(tx, (station, &fault), e, (true, &text, &action, severity, &time))?;
-        }
-        Event::FaultCleared { fault } => last_word(tx, (station, &fault), e, (false, "", "", "operator", &time))?,
-        // Its history is the event itself; what is true now comes with the readings.
-        Event::PowerChanged { .. } => {}
     }
-    Ok(())
-}
-
-fn last_word(
-    tx: &Transaction<'_>,
-    (station, fault): (&str, &str),
-    e: &Envelope<AnyBody>,
-    (raised, text, action, severity, since): (bool, &str, &str, &str, &str),
-) -> rusqlite::Result<()> {
     tx.prepare_cached(
-        "INSERT INTO fault VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
-         ON CONFLICT DO UPDATE SET epoch = excluded.epoch, seq = excluded.seq, raised = excluded.raised, text = excluded.text,
-             action = excluded.action, severity = excluded.severity, since = excluded.since
-         WHERE excluded.epoch <> fault.epoch OR excluded.seq > fault.seq",
+        "INSERT INTO refused (received_ms, topic, station, epoch, seq, reason, excerpt) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     )?
-    .execute(params![station, fault, e.epoch, e.seq, raised, text, action, severity, since])?;
-    Ok(())
-}
-
-fn store_reading(tx: &Transaction<'_>, station: &str, reading: &Reading, now_ms: i64) -> rusqlite::Result<()> {
-    match reading {
-        Reading::Room { celsius, humidity } => {
-            tx.prepare_cached("INSERT INTO room VALUES (?1, ?2, ?3, ?4)")?
-                .execute(params![station, now_ms, celsius, humidity])?;
-        }
-        // A worn battery is a fault of the station, told as an event.
-        Reading::Power { state, charge, runtime_s, replace_battery: _ } => {
-            let state = serde_json::to_value(state).unwrap_or_default();
-            tx.prepare_cached("INSERT INTO power VALUES (?1, ?2, ?3, ?4, ?5)")?.execute(params![
-                station,
-                now_ms,
-                state.as_str(),
-                charge,
-                runtime_s
-            ])?;
-        }
-    }
-    Ok(())
-}
-
-fn store_state(tx: &Transaction<'_>, station: &str, s: &State, heard_ms: Option<i64>) -> rusqlite::Result<()> {
-    tx.prepare_cached(
-        "INSERT INTO station VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-         ON CONFLICT DO UPDATE SET online = excluded.online, software = excluded.software, since = excluded.since,
-             waiting = excluded.waiting, heard_ms = coalesce(excluded.heard_ms, station.heard_ms)",
-    )?
-    .execute(params![
-        station,
-        s.online,
-        s.software,
-        s.since.to_string(),
-        s.waiting.min(i64::MAX as u64),
-        heard_ms
-    ])?;
+    .execute(params![now_ms, r.topic, r.station, epoch, seq, r.reason, r.excerpt])?;
+    tx.prepare_cached("DELETE FROM refused WHERE id <= (SELECT max(id) FROM refused) - ?1")?.execute([REFUSED])?;
     Ok(())
 }
 

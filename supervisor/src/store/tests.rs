@@ -1,7 +1,9 @@
 #![allow(clippy::unwrap_used)] // a test that cannot go on has failed
 
 use super::*;
-use platen_protocol::uplink::{SiteId, StationId, parse, write};
+use jiff::Timestamp;
+use platen_protocol::uplink::{Event, Monotonic, Outbox, SiteId, StationId, parse, write};
+use serde_json::json;
 
 fn event(seq: u64, body: &Event) -> Arrival {
     let (site, station): (SiteId, StationId) = ("north".parse().unwrap(), "desk-1".parse().unwrap());
@@ -26,7 +28,14 @@ fn open() -> (tempfile::TempDir, Store) {
 }
 
 fn acked(store: &mut Store, arrivals: &[Arrival]) -> u64 {
-    store.take(arrivals, 1).unwrap()[0].1.seq
+    ack(store, arrivals).seq
+}
+
+fn ack(store: &mut Store, arrivals: &[Arrival]) -> Ack {
+    match store.take(arrivals, 1).unwrap().pop() {
+        Some((_, Reply::Ack(ack))) => ack,
+        other => panic!("no acknowledgement: {other:?}"),
+    }
 }
 
 fn count(store: &Store, query: &str) -> i64 {
@@ -66,10 +75,127 @@ fn an_event_of_a_newer_station_is_kept_as_it_came() {
 fn what_the_broker_kept_from_before_does_not_make_a_station_live() {
     let (_folder, mut store) = open();
     let since = "2026-11-21T09:30:00Z".parse().unwrap();
-    let state = State { online: true, software: "x".into(), since, time: Some(since), waiting: 0 };
-    let arrival = |live| Arrival::State { station: "desk-1".into(), state: state.clone(), live };
-    store.take(&[arrival(false)], 5).unwrap();
+    let (time, outbox, monotonic) = (Some(since), None, None);
+    let state = State { online: true, software: "x".into(), since, time, waiting: 0, outbox, monotonic };
+    let arrival = |heard| Arrival::State { station: "desk-1".into(), state: state.clone(), heard };
+    store.take(&[arrival(None)], 5).unwrap();
     assert_eq!(count(&store, "SELECT heard_ms IS NULL FROM station"), 1);
-    store.take(&[arrival(true)], 7).unwrap();
+    store.take(&[arrival(Some(Instant::now()))], 7).unwrap();
     assert_eq!(count(&store, "SELECT heard_ms FROM station"), 7);
+}
+
+/// An event that names its predecessor and its time.
+fn chained(seq: u64, time: &str, previous: Option<&str>) -> Arrival {
+    let Arrival::Event { station, mut envelope } = raised(seq) else { unreachable!() };
+    (envelope.time, envelope.previous) = (time.parse().unwrap(), previous.map(|p| p.parse().unwrap()));
+    Arrival::Event { station, envelope }
+}
+
+const T: [&str; 4] = ["2026-11-21T09:30:01Z", "2026-11-21T09:30:02Z", "2026-11-21T09:30:03Z", "2026-11-21T09:30:04Z"];
+
+#[test]
+fn a_number_that_two_events_have_is_told_apart_by_the_chain_and_noted_once() {
+    let (_folder, mut store) = open();
+    assert_eq!(ack(&mut store, &[chained(1, T[0], None), chained(3, T[2], Some(T[1]))]).seq, 1);
+    // The station's files were put back: its second event is another one now.
+    let told = ack(&mut store, &[chained(2, T[3], Some(T[0]))]);
+    assert_eq!((told.seq, told.broken, told.time), (2, true, Some(T[3].parse().unwrap())));
+    for _ in 0..2 {
+        ack(&mut store, &[chained(3, T[0], Some(T[3]))]);
+    }
+    assert_eq!(count(&store, "SELECT count(*) FROM refused"), 1);
+    assert_eq!(count(&store, "SELECT count(*) FROM event"), 3);
+    let auditor = audit::Auditor::open(&store.file).unwrap();
+    let audit = serde_json::to_value(auditor.audit(Timestamp::UNIX_EPOCH).unwrap()).unwrap();
+    assert_eq!(audit["streams"][0]["broken"], true);
+    assert!(audit["refused"][0]["reason"].as_str().unwrap().contains("put back from a copy"));
+}
+
+fn heard(seq: (u64, u64), monotonic_ms: u64, time: &str) -> Arrival {
+    let (first, last) = seq;
+    let outbox = Outbox { epoch: "e1".into(), first, last, oldest_ms: None, bytes: 0, limit: 1, quarantined: 0 };
+    let monotonic = Some(Monotonic { boot: "b00".into(), ms: monotonic_ms });
+    let since = T[0].parse().unwrap();
+    let (time, outbox) = (Some(time.parse().unwrap()), Some(outbox));
+    let state = State { online: true, software: "x".into(), since, time, waiting: 0, outbox, monotonic };
+    Arrival::State { station: "desk-1".into(), state, heard: Some(Instant::now()) }
+}
+
+#[test]
+fn what_the_station_takes_for_stored_and_is_not_here_is_asked_for() {
+    let (_folder, mut store) = open();
+    acked(&mut store, &[raised(1), raised(2), raised(5)]);
+    let asked = store.take(&[heard((6, 5), 0, T[0])], 1).unwrap();
+    let resend = Command::Resend { epoch: "e1".into(), seq: 3, to: Some(5) };
+    assert_eq!(asked, [("desk-1".to_string(), Reply::Command(resend))]);
+    let auditor = audit::Auditor::open(&store.file).unwrap();
+    let stream = &serde_json::to_value(auditor.audit(Timestamp::UNIX_EPOCH).unwrap()).unwrap()["streams"][0];
+    assert_eq!((&stream["missing"], &stream["missing_count"]), (&json!([[3, 4]]), &json!(2)));
+    acked(&mut store, &[raised(4), raised(3)]);
+    assert_eq!(store.take(&[heard((6, 5), 0, T[0])], 1).unwrap(), []);
+    // Of events that nobody has sent yet only the numbers are known.
+    store.take(&[heard((6, 7), 0, T[0])], 1).unwrap();
+    let stream = &serde_json::to_value(auditor.audit(Timestamp::UNIX_EPOCH).unwrap()).unwrap()["streams"][0];
+    assert_eq!((&stream["missing"], &stream["last"]), (&json!([[6, 7]]), &json!(7)));
+}
+
+#[test]
+fn when_something_happened_is_told_by_the_clock_that_nobody_sets() {
+    let (_folder, mut store) = open();
+    let now = 1_800_000_000_000;
+    // Its wall clock is a year behind; its machine has run for 100 s.
+    store.take(&[heard((1, 0), 100_000, "2026-01-01T00:00:00Z")], now).unwrap();
+    let happened = |store: &mut Store, seq: u64, boot: &str, ms: u64, sent: u64, at: &str| {
+        let Arrival::Event { station, mut envelope } = raised(seq) else { unreachable!() };
+        let of = |ms| Some(Monotonic { boot: boot.into(), ms });
+        (envelope.monotonic, envelope.sent, envelope.time) = (of(ms), of(sent), at.parse().unwrap());
+        store.take(&[Arrival::Event { station, envelope }], now + 500).unwrap();
+        now + 500
+            - store
+                .db
+                .query_row("SELECT happened_ms FROM event WHERE seq = ?1", [seq], |row| row.get::<_, i64>(0))
+                .unwrap()
+    };
+    let wall = "2026-01-01T00:00:00Z";
+    assert_eq!(happened(&mut store, 1, "b00", 40_000, 99_000, wall), 60_500, "by the start that was heard");
+    assert_eq!(happened(&mut store, 2, "b00", 900_000, 900_001, wall), 0, "never in the future");
+    assert_eq!(happened(&mut store, 3, "c11", 5_000, 25_000, wall), 20_000, "by how long it waited");
+    assert_eq!(happened(&mut store, 4, "c11", 5_000, 4_000, "2025-12-31T23:59:50Z"), 0, "sent before it happened: now");
+    let Arrival::Event { station, mut envelope } = raised(5) else { unreachable!() };
+    envelope.time = "2025-12-31T23:59:50Z".parse().unwrap();
+    store.take(&[Arrival::Event { station, envelope }], now + 500).unwrap();
+    assert_eq!(
+        count(&store, "SELECT happened_ms FROM event WHERE seq = 5"),
+        now - 10_000,
+        "by the wall clock, corrected"
+    );
+}
+
+#[test]
+fn a_database_of_version_1_is_carried_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("s.db");
+    let db = Connection::open(&file).unwrap();
+    db.execute_batch(MIGRATIONS[0]).unwrap();
+    db.execute_batch(
+        "PRAGMA user_version = 1;
+         INSERT INTO event VALUES ('desk-1', 'e1', 1, 'platen.fault.cleared', '2026-11-21T09:30:00Z', 7, '{}');
+         INSERT INTO stream VALUES ('desk-1', 'e1', 1);
+         INSERT INTO page VALUES ('desk-1', '1/1', 'A', 1, '2026-11-21T09:30:00Z', 7, 'ab', '{}');
+         INSERT INTO room VALUES ('desk-1', 7, 21.5, 50.0);",
+    )
+    .unwrap();
+    drop(db);
+    let mut store = Store::open(&file).unwrap();
+    assert_eq!(
+        count(
+            &store,
+            "SELECT sum(happened_ms) FROM (SELECT happened_ms FROM page UNION ALL SELECT happened_ms FROM room)"
+        ),
+        14
+    );
+    assert_eq!(acked(&mut store, &[raised(2)]), 2);
+    drop(store);
+    Connection::open(&file).unwrap().execute_batch("PRAGMA user_version = 99").unwrap();
+    assert!(matches!(Store::open(&file), Err(StoreError::Version { found: 99, .. })));
 }

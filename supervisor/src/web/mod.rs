@@ -1,6 +1,13 @@
 //! The dashboards: static files, one stream of snapshots, and a room's history.
 
-use crate::store::live::Live;
+mod audit;
+
+pub(crate) use audit::Audits;
+
+use crate::{
+    ingest::Asked,
+    store::{StoreError, live::Live},
+};
 use axum::{
     Json, Router,
     extract::{Path, Query, Request, State},
@@ -10,7 +17,7 @@ use axum::{
         IntoResponse, Response,
         sse::{Event, KeepAlive, Sse},
     },
-    routing::get,
+    routing::{get, post},
 };
 use jiff::Timestamp;
 use rust_embed::RustEmbed;
@@ -20,7 +27,7 @@ use std::{
     convert::Infallible,
     sync::{Arc, Mutex},
 };
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio_stream::{Stream, StreamExt, wrappers::WatchStream};
 
 #[derive(RustEmbed)]
@@ -32,6 +39,9 @@ pub(crate) struct Dashboards {
     pub(crate) snapshots: watch::Receiver<Arc<str>>,
     /// A reading connection for history; asked seldom, so one at a time is enough.
     pub(crate) history: Arc<Mutex<Live>>,
+    pub(crate) audit: Arc<Mutex<Audits>>,
+    /// To ask a station for events again.
+    pub(crate) ask: mpsc::Sender<Asked>,
 }
 
 pub(crate) fn router(dashboards: Dashboards) -> Router {
@@ -39,6 +49,8 @@ pub(crate) fn router(dashboards: Dashboards) -> Router {
         .route("/events", get(events))
         .route("/api/snapshot", get(snapshot))
         .route("/api/rooms/{station}/history", get(history))
+        .route("/api/audit", get(audit::audit))
+        .route("/api/audit/ask", post(audit::ask))
         .fallback(get(asset))
         .layer(map_response(secured))
         .with_state(dashboards)
@@ -97,11 +109,15 @@ async fn history(
         let live = d.history.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         live.history(&station, hours, Timestamp::now())
     });
-    match answer.await {
-        Ok(Ok(history)) => Json(history).into_response(),
-        Ok(Err(error)) => {
-            (StatusCode::INTERNAL_SERVER_ERROR, Json(json!({ "error": error.to_string() }))).into_response()
-        }
-        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, Json(json!({ "error": error.to_string() }))).into_response(),
+    answered(answer.await)
+}
+
+/// What the database said, or what is wrong with it.
+fn answered<T: serde::Serialize>(answer: Result<Result<T, StoreError>, tokio::task::JoinError>) -> Response {
+    let failed = |error: String| (StatusCode::INTERNAL_SERVER_ERROR, Json(json!({ "error": error }))).into_response();
+    match answer {
+        Ok(Ok(found)) => Json(found).into_response(),
+        Ok(Err(error)) => failed(error.to_string()),
+        Err(error) => failed(error.to_string()),
     }
 }

@@ -3,7 +3,7 @@
 import { h } from '../dom.js';
 import { duration, fixed } from '../format.js';
 import { faultWords, lang, t, word, wordOrNull } from '../i18n.js';
-import { allHeard, isOld } from '../truth.js';
+import { ageOf, allHeard, isLate, isOld } from '../truth.js';
 import { badge, classes, empty } from './parts.js';
 
 export function alarmsPanel(ctx) {
@@ -17,7 +17,8 @@ export function alarmsPanel(ctx) {
 
 /** A name under which an alarm is the same one in the next snapshot. */
 export function alarmKey(alarm) {
-  return [alarm.station, alarm.kind, alarm.since, alarm.text].join('\n');
+  // Only of faults one kind may stand twice; elsewhere the text counts seconds or degrees and changes all the time.
+  return [alarm.station, alarm.kind, alarm.since, alarm.kind === 'fault' ? alarm.text : ''].join('\n');
 }
 
 /** Text and action of an alarm in the language of the page. */
@@ -57,9 +58,21 @@ function nothing(ctx) {
     : empty('unknown', t('noAlarmsKnown'), t('noAlarmsKnownHelp'));
 }
 
-/** The server says it in English; in Chinese the room's own values say what is wrong. */
+/** The server says it in English; in Chinese the station's and the room's own values say what is wrong. */
 function chinese(ctx, alarm) {
   const plain = wordOrNull('alarmText', alarm.kind) ?? alarm.text;
+  const station = ctx.snapshot.stations.find((s) => s.station === alarm.station);
+  return (station && ofStation(ctx, alarm, station)) ?? ofRoom(ctx, alarm, plain);
+}
+
+function ofStation(ctx, alarm, station) {
+  const off = station.clock_off_ms ?? null;
+  if (alarm.kind === 'late' && isLate(ctx, station)) return t('waitsFor', { d: duration(ageOf(ctx, station.late_ms)) });
+  if (alarm.kind === 'clock-wrong' && off !== null) return t(off > 0 ? 'clockFast' : 'clockSlow', { d: duration(Math.abs(off)) });
+  return null;
+}
+
+function ofRoom(ctx, alarm, plain) {
   const room = ctx.snapshot.rooms.find((r) => r.station === alarm.station);
   if (!room) return plain;
   if (alarm.kind === 'power') return room.power ? word('powerState', room.power.state) : plain;

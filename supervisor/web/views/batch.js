@@ -1,7 +1,7 @@
 // How far a batch is: its bar, its volumes, its last page.
 
 import { h } from '../dom.js';
-import { ago, fixed, ofExpected } from '../format.js';
+import { ago, duration, fixed, ofExpected } from '../format.js';
 import { t, word } from '../i18n.js';
 import { ageOf } from '../truth.js';
 import { badge, classes } from './parts.js';
@@ -77,7 +77,8 @@ export function lastPage(ctx, page) {
   const turned = Math.abs(page.applied) > 0;
   const angle = turned ? t('turned', { a: fixed(page.applied) })
     : page.flags.includes('askew') && t('notTurned', { a: fixed(page.angle) });
-  const facts = [`${page.dpi} dpi`, word('mode', page.mode), angle];
+  const late = page.late_by_ms ?? null;
+  const facts = [`${page.dpi} dpi`, word('mode', page.mode), angle, late !== null && t('arrivedLate', { d: duration(late) })];
   return h('div', { class: 'last-page', 'data-testid': 'last-page', key: 'last' },
     h('p', { class: 'last-head' },
       h('strong', null, t('page', { n: String(page.number).padStart(4, '0') })),

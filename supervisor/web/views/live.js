@@ -3,7 +3,7 @@
 import { h } from '../dom.js';
 import { byName, clock, count, duration, ofExpected } from '../format.js';
 import { faultWords, t } from '../i18n.js';
-import { ageOf, stationOld } from '../truth.js';
+import { ageOf, isLate, stationOld } from '../truth.js';
 import { alarmsPanel } from './alarms.js';
 import { bar, batchWarnings, interlockWarning, lastPage, progress, volumeList } from './batch.js';
 import { badge, classes, empty, oldBadge } from './parts.js';
@@ -27,9 +27,9 @@ export function live(ctx) {
 
 function overview(ctx, stations) {
   const online = stations.filter((s) => s.online).length;
-  const oldOnes = stations.filter((s) => stationOld(ctx, s)).length;
+  const late = stations.some((s) => isLate(ctx, s));
   const sum = (field) => stations.reduce((total, s) => total + (s[field] ?? 0), 0);
-  const note = ctx.lost ? null : oldOnes > 0 ? t('partOld', { n: oldOnes, m: stations.length }) : stations.length > 0 ? t('allReport') : null;
+  const note = stationsNote(ctx, stations);
   const alarms = ctx.snapshot.alarms;
   const grave = alarms.some((a) => a.severity === 'alarm');
   const tile = (key, label, value, extra = {}) => h('div', { class: classes('kpi', { old: ctx.lost, ...extra }), key, 'data-testid': `kpi-${key}` },
@@ -38,34 +38,45 @@ function overview(ctx, stations) {
     h('dl', { class: 'kpis' },
       tile('pages-today', t('pagesToday'), count(sum('pages_today'))),
       tile('pages-hour', t('pagesHour'), count(sum('pages_last_hour'))),
-      tile('stations', t('stationsOnline'), [`${online} / ${stations.length}`, note && h('span', { class: 'kpi-note' }, note)], { warn: online < stations.length }),
+      tile('stations', t('stationsOnline'), [`${online} / ${stations.length}`, note && h('span', { class: 'kpi-note' }, note)], { warn: online < stations.length || late }),
       tile('alarms', t('openAlarms'), count(alarms.length), { bad: grave, warn: !grave && alarms.length > 0 })));
+}
+
+function stationsNote(ctx, stations) {
+  if (ctx.lost || stations.length === 0) return null;
+  const old = stations.filter((s) => stationOld(ctx, s)).length;
+  const late = stations.filter((s) => isLate(ctx, s)).length;
+  const parts = [old > 0 && t('partOld', { n: old, m: stations.length }), late > 0 && t(late === 1 ? 'oneLate' : 'someLate', { n: late })];
+  return parts.filter(Boolean).join(' · ') || t('allReport');
 }
 
 function card(ctx, station, roomy) {
   const old = stationOld(ctx, station);
+  const late = isLate(ctx, station);
   const grave = station.faults.some((f) => f.severity === 'alarm');
   const age = ageOf(ctx, station.age_ms);
   const batch = station.batch;
   return h('article', {
-    key: station.station, class: classes('card station', { old, grave, fault: !grave && station.faults.length > 0 }),
+    key: station.station, class: classes('card station', { old, late, grave, fault: !grave && station.faults.length > 0 }),
     'data-testid': 'station-card', 'data-station': station.station, 'data-old': String(old), 'aria-label': `${t('station')} ${station.station}`,
   },
   h('header', { class: 'card-head' },
     h('h3', null, station.station),
     batch && h('span', { class: 'operator', title: t('operator') }, batch.operator),
     h('span', { class: 'badges' },
+      late ? badge('old', t('lateFor', { d: duration(ageOf(ctx, station.late_ms)) }), 'late', 'late')
+        : !old && station.catching_up && badge('warn', t('catchingUp'), 'catching-up'),
       old && oldBadge(age), station.online ? !old && badge('ok', t('online')) : badge('bad', t('offline'), 'offline'))),
   station.faults.map((fault) => faultBox(ctx, fault)),
-  batch ? batchPart(ctx, batch, roomy) : h('p', { class: 'no-batch', key: 'no-batch' }, t('noBatch')),
+  batch ? batchPart(ctx, batch, roomy, late) : h('p', { class: 'no-batch', key: 'no-batch' }, t('noBatch')),
   h('dl', { class: 'metrics', key: 'metrics' },
-    metric(t('today'), station.pages_today), metric(t('lastHour'), station.pages_last_hour),
-    metric(t('voided'), batch ? batch.voided : 0), metric(t('waiting'), station.waiting)));
+    metric(t('today'), station.pages_today, late), metric(t('lastHour'), station.pages_last_hour, late),
+    metric(t('voided'), batch ? batch.voided : 0, late), metric(t('waiting'), station.waiting)));
 }
 
-function batchPart(ctx, batch, roomy) {
+function batchPart(ctx, batch, roomy, late) {
   const volume = batch.volumes.find((v) => v.code === batch.last_page?.volume);
-  return h('div', { class: 'batch', key: 'batch' },
+  return h('div', { class: classes('batch', { old: late }), key: 'batch' },
     progress(batch), bar(batch),
     h('p', { class: 'batch-line' },
       h('span', null, `${t('batch')} ${batch.batch}`),
@@ -81,8 +92,8 @@ function faultBox(ctx, fault) {
     action && h('p', { class: 'fault-action' }, '→ ', action));
 }
 
-function metric(label, value) {
-  return h('div', { key: label }, h('dt', null, label), h('dd', null, count(value)));
+function metric(label, value, old = false) {
+  return h('div', { key: label, class: classes('metric', { old }) }, h('dt', null, label), h('dd', null, count(value)));
 }
 
 function batches(ctx) {
@@ -98,11 +109,12 @@ function row(ctx, batch) {
   const station = ctx.snapshot.stations.find((s) => s.station === batch.station);
   // A finished batch does not change any more, so a silent station does not make it old; a lost stream does.
   const old = ctx.lost || (!batch.completed && (!station || stationOld(ctx, station)));
+  const late = !batch.completed && station && isLate(ctx, station);
   return h('li', { key: `${batch.station} ${batch.batch} ${batch.opened_at}`, class: classes('batch-row', { old }), 'data-testid': 'batch-row', 'data-batch': batch.batch },
     h('p', { class: 'row-head' },
       h('strong', null, batch.batch),
       h('span', { class: 'row-number', 'data-testid': 'batch-row-progress' }, ofExpected(batch.pages, batch.expected)),
-      old ? badge('old', t('old'), 'old') : batch.completed ? badge('ok', t('completed'), 'state') : badge('plain', t('open'), 'state')),
+      old ? badge('old', t('old'), 'old') : late ? badge('old', t('late'), 'late') : batch.completed ? badge('ok', t('completed'), 'state') : badge('plain', t('open'), 'state')),
     bar(batch),
     h('p', { class: 'row-foot' },
       [batch.station, batch.operator, t('opened', { time: clock(Date.parse(batch.opened_at), ctx.now) }),

@@ -1,12 +1,12 @@
-// Pieces that both views use.
+// Pieces that several views use.
 
 import { h } from '../dom.js';
 import { duration } from '../format.js';
 import { t } from '../i18n.js';
 
 /** A small label; `kind` is one of ok, warn, bad, old, plain. */
-export function badge(kind, text, key) {
-  return h('span', { class: `badge ${kind}`, key }, text);
+export function badge(kind, text, key, testid) {
+  return h('span', { class: `badge ${kind}`, key, 'data-testid': testid }, text);
 }
 
 /** The mark of a value that is too old, with its age if that is known. */

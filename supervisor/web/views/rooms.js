@@ -21,6 +21,7 @@ export function rooms(ctx) {
 function card(ctx, room) {
   const old = isOld(ctx, room) && room.age_ms !== null;
   const age = ageOf(ctx, room.age_ms);
+  const late = room.late_by_ms ?? null;
   const celsius = valueState(ctx, room, room.celsius, room.celsius_state);
   const humidity = valueState(ctx, room, room.humidity, room.humidity_state);
   const out = [celsius, humidity].some((s) => s === 'high' || s === 'low');
@@ -31,7 +32,7 @@ function card(ctx, room) {
     'data-station': room.station, 'data-old': String(old || ctx.lost), 'aria-label': `${t('rooms')} ${room.station}`,
   },
   h('header', { class: 'card-head' }, h('h2', null, room.station),
-    h('span', { class: 'badges' }, old || ctx.lost ? oldBadge(age)
+    h('span', { class: 'badges' }, late !== null && badge('old', t('arrivedLate', { d: duration(late) }), 'late'), old || ctx.lost ? oldBadge(age)
       : h('span', { class: 'read-age', key: 'age' }, age === null ? t('noReading') : t('reading', { d: duration(age) })))),
   h('div', { class: 'climate' },
     value('celsius', t('temperature'), room.celsius, '°C', room.celsius_limits, celsius, room.station),

@@ -20,6 +20,10 @@ pub(crate) enum Input {
     Start,
     /// The operator does not want the pass under way.
     Cancel,
+    /// The pass under way cannot be finished.
+    BreakOff {
+        why: Trouble,
+    },
     /// What stands against a start now, as the interlocks see it. For a flatbed this also guards the pass under way.
     Holds(Vec<Trouble>),
     Armed {

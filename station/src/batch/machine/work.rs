@@ -16,11 +16,13 @@ use std::{collections::VecDeque, time::Instant};
 ///     └────────────────────────────────────┘ │ lid opened,        └─bad──▶ Waiting(fault), page void
 ///     ▲                                      ▼ Cancel, disk
 ///     └──────────────────────────────── Cancelling
-///  A feeder goes from Scanned to Scanning until it is empty or the plan is full.
+///  A feeder goes from Scanned to Scanning until it is empty or the plan is full; while something stands against the next
+///  sheet it is Paused, and goes on by itself.
 /// ```
 #[derive(Debug)]
 pub(super) enum Desk {
     Waiting { fault: Option<Trouble> },
+    Paused,
     Arming { attempt: u32, since: Instant },
     Scanning { attempt: u32 },
     Certifying { attempt: u32, since: Instant },
@@ -77,6 +79,11 @@ impl Work {
         self.plan.page_after(self.kept + self.keeping.len() as u32)
     }
 
+    /// No pass is under way and no page between scanner and journal.
+    pub(super) fn is_idle(&self) -> bool {
+        matches!(self.desk, Desk::Waiting { .. } | Desk::Paused) && self.keeping.is_empty()
+    }
+
     pub(super) fn fault(&mut self, why: Trouble, outputs: &mut VecDeque<Output>) {
         outputs.push_back(Output::Raise(why.clone()));
         self.desk = Desk::Waiting { fault: Some(why) };
@@ -105,6 +112,10 @@ impl Work {
                 self.void(attempt, &why, outputs);
                 outputs.push_back(Output::Disarm { attempt });
                 self.fault(why, outputs);
+                true
+            }
+            Desk::Paused => {
+                self.desk = Desk::Waiting { fault: None };
                 true
             }
             Desk::Waiting { .. } | Desk::Cancelling { .. } => false,
@@ -223,7 +234,8 @@ impl Work {
         for lost in self.keeping.drain(at..) {
             outputs.push_back(Output::Void { attempt: lost.attempt, page: lost.page, why: why.clone() });
         }
-        if !self.break_off(why.clone(), outputs) && matches!(self.desk, Desk::Waiting { .. }) {
+        let waits = matches!(self.desk, Desk::Waiting { .. } | Desk::Paused);
+        if waits || !self.break_off(why.clone(), outputs) && matches!(self.desk, Desk::Waiting { .. }) {
             self.fault(why, outputs);
         }
     }

@@ -1,0 +1,88 @@
+//! What the journal has to tell: its events, in order.
+
+use super::{Inner, Journal, StoreError};
+use crate::moment::Moment;
+use platen_protocol::uplink::Event;
+use rusqlite::{OptionalExtension, Transaction, params};
+use std::collections::HashSet;
+
+/// An event as it was written down.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Entry {
+    pub(crate) id: i64,
+    /// RFC 3339.
+    pub(crate) at: String,
+    /// `<boot>:<milliseconds>`.
+    pub(crate) monotonic: Option<String>,
+    /// The event as JSON.
+    pub(crate) body: String,
+}
+
+impl Journal {
+    /// Other for each journal ever made.
+    pub(crate) fn identity(&self) -> Result<String, StoreError> {
+        self.read(|db| db.query_row("SELECT name FROM identity", [], |row| row.get(0)))
+    }
+
+    /// Faults whose last event raised them.
+    pub(crate) fn standing_faults(&self) -> Result<Vec<String>, StoreError> {
+        self.read(|db| {
+            db.prepare(
+                "SELECT fault FROM (
+                    SELECT json_extract(body, '$.data.fault') AS fault, json_extract(body, '$.type') AS type, max(id)
+                    FROM event WHERE json_extract(body, '$.type') LIKE 'platen.fault.%' GROUP BY 1
+                 ) WHERE type = 'platen.fault.raised'",
+            )?
+            .query_map([], |row| row.get(0))?
+            .collect()
+        })
+    }
+
+    /// Events after `id`, less the first `skip`, at most `limit`.
+    pub(crate) fn events_after(&self, id: i64, skip: u64, limit: u64) -> Result<Vec<Entry>, StoreError> {
+        self.read(|db| {
+            db.prepare_cached("SELECT id, at, monotonic, body FROM event WHERE id > ?1 ORDER BY id LIMIT ?3 OFFSET ?2")?
+                .query_map(params![id, skip, limit], |row| {
+                    Ok(Entry { id: row.get(0)?, at: row.get(1)?, monotonic: row.get(2)?, body: row.get(3)? })
+                })?
+                .collect()
+        })
+    }
+
+    /// When an event happened.
+    pub(crate) fn time_of(&self, id: i64) -> Result<Option<String>, StoreError> {
+        self.read(|db| {
+            db.prepare_cached("SELECT at FROM event WHERE id = ?1")?.query_row([id], |row| row.get(0)).optional()
+        })
+    }
+
+    /// Which of these times are an event's.
+    pub(crate) fn times_among(&self, wanted: &HashSet<&str>) -> Result<HashSet<String>, StoreError> {
+        self.read(|db| {
+            let mut query = db.prepare("SELECT at FROM event")?;
+            let times = query.query_map([], |row| row.get::<_, String>(0))?;
+            times.filter(|time| time.as_ref().map_or(true, |time| wanted.contains(time.as_str()))).collect()
+        })
+    }
+
+    /// When something was written down last.
+    pub(crate) fn last_moment(&self) -> Result<Option<Moment>, StoreError> {
+        let last: Option<(String, Option<String>)> = self.read(|db| {
+            db.query_row("SELECT at, monotonic FROM event ORDER BY id DESC LIMIT 1", [], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })
+            .optional()
+        })?;
+        Ok(last.and_then(|(at, monotonic)| Some(Moment { at: at.parse().ok()?, monotonic: monotonic?.parse().ok()? })))
+    }
+}
+
+/// Writes an event down in the transaction of what it tells of.
+pub(super) fn say(tx: &Transaction<'_>, now: &Moment, event: &Event) -> Result<(), Inner> {
+    let body = serde_json::to_string(event).map_err(StoreError::from)?;
+    tx.execute(
+        "INSERT INTO event (at, monotonic, body) VALUES (?1, ?2, ?3)",
+        params![now.at.to_string(), now.monotonic.to_string(), body],
+    )?;
+    Ok(())
+}
