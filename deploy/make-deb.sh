@@ -37,6 +37,10 @@ CONTROL
 #!/bin/sh
 set -e
 getent passwd platen >/dev/null || adduser --system --group --no-create-home --home /nonexistent platen
+# Whose devices a station uses: scanners, boards on a serial line, a Raspberry Pi's pins and bus.
+for group in scanner dialout gpio i2c; do
+    if getent group "$group" >/dev/null; then adduser --quiet platen "$group"; fi
+done
 mkdir -p /srv/platen/images /srv/platen/plans
 chown platen:platen /srv/platen /srv/platen/images /srv/platen/plans
 if [ -d /run/systemd/system ]; then systemctl daemon-reload; fi

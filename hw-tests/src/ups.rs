@@ -4,6 +4,8 @@ use crate::process::{Process, free_address, wait};
 use anyhow::Context;
 use std::{
     fs,
+    io::{BufRead, BufReader, Write},
+    net::TcpStream,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::Command,
@@ -84,7 +86,7 @@ impl Ups {
         let driver =
             Process::start(run("dummy-ups").args(["-a", NAME, "-F"]).args(user.iter().filter(|_| root)), &log)?;
         let server = Process::start(run("upsd").arg("-F").args(user.iter().filter(|_| root)), &log)?;
-        wait("upsd to listen", || Ok(std::net::TcpStream::connect(("127.0.0.1", port)).ok()))
+        wait("upsd to listen", || Ok(TcpStream::connect(("127.0.0.1", port)).ok()))
             .with_context(|| fs::read_to_string(&log).unwrap_or_default())?;
         Ok(Self { address: format!("{NAME}@localhost:{port}"), device, driver, server })
     }
@@ -97,6 +99,17 @@ impl Ups {
     /// The server vanishes.
     pub fn vanish(&mut self) {
         self.server.kill();
+    }
+
+    /// How many the server's host waits for before it cuts the power, by the server's own count.
+    pub fn logins(&self) -> anyhow::Result<u32> {
+        let (_, address) = self.address.split_once('@').context("an address has an @")?;
+        let mut stream = TcpStream::connect(address)?;
+        writeln!(stream, "GET NUMLOGINS {NAME}")?;
+        let mut line = String::new();
+        BufReader::new(stream).read_line(&mut line)?;
+        let count = line.trim().rsplit(' ').next().context("an answer")?;
+        count.parse().with_context(|| format!("upsd says {line:?}"))
     }
 
     /// Sets the status words (`OL`, `OB`, `OB LB`…) and the charge.

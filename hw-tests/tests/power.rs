@@ -132,6 +132,17 @@ fn a_guarded_server_is_asked_under_tls_and_after_a_login_and_a_refusal_says_what
     })
     .unwrap();
     power(&desk, "online");
+    let ups = ups.unwrap();
+    let logins = |wanted: u32, why: &str| {
+        wait(why, || Ok((ups.logins()? == wanted).then_some(()))).unwrap();
+    };
+    logins(1, "the server's host to wait for the desk");
+    ups.set("OB LB", 4.0).unwrap();
+    desk.station.wait("the batch to be closed", |v| v["desk"] == "no_batch").unwrap();
+    logins(0, "the desk to take leave: everything is written down");
+    ups.set("OL", 90.0).unwrap();
+    desk.station.wait("the batch to go on by itself", |v| v["batch"]["batch"] == BATCH).unwrap();
+    logins(1, "the desk to be waited for again");
 
     let config = desk.folder.path().join("station.toml");
     let good = std::fs::read_to_string(&config).unwrap();

@@ -140,6 +140,8 @@ pub(crate) struct Outlets {
     pub(crate) notes: Option<mpsc::UnboundedSender<Note>>,
     /// Asks for a look at the disk at once.
     pub(crate) disk: mpsc::Sender<()>,
+    /// The battery is low and everything is written down: the power may go.
+    pub(crate) wound_down: watch::Sender<bool>,
 }
 
 pub(crate) struct Agent {
@@ -316,6 +318,7 @@ impl Agent {
             Wish::Close => {
                 let closed = self.machine.handle(now, Input::Close);
                 if closed.is_ok() {
+                    let _ = self.out.scanner.try_send(task::Command::Close);
                     self.enter(ledger::Note::ClearDesk);
                 }
                 closed

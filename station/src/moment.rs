@@ -33,6 +33,14 @@ impl Moment {
         Self { at, monotonic: Monotonic { boot: BOOT.clone(), ms } }
     }
 
+    /// The moment that was so long before this one.
+    pub(crate) fn before(self, ago: Duration) -> Self {
+        let Monotonic { boot, ms } = self.monotonic;
+        let ms = ms.saturating_sub(u64::try_from(ago.as_millis()).unwrap_or(u64::MAX));
+        // Before the clock's first instant there is none.
+        Self { at: self.at.checked_sub(ago).unwrap_or(self.at), monotonic: Monotonic { boot, ms } }
+    }
+
     /// What the wall clock is ahead of the other, in milliseconds.
     fn offset(&self) -> i64 {
         self.at.as_millisecond().saturating_sub(i64::try_from(self.monotonic.ms).unwrap_or(i64::MAX))

@@ -9,6 +9,7 @@ use image::{DynamicImage, ExtendedColorType, ImageDecoder, ImageReader};
 use platen_protocol::uplink::ColourMode;
 use serde_json::json;
 use std::{
+    collections::HashSet,
     fs,
     io::Cursor,
     path::{Path, PathBuf},
@@ -48,6 +49,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         args,
         profile: Profile::load(args.profile.as_deref(), args.quality)?,
         before: Vec::new(),
+        written: HashSet::new(),
         glass: Glass::default(),
     };
     let mut bad = 0;
@@ -72,6 +74,8 @@ struct Desk<'a> {
     profile: Profile,
     /// Names and signatures of the files so far.
     before: Vec<(String, Signature)>,
+    /// What was written in this run.
+    written: HashSet<PathBuf>,
     glass: Glass,
 }
 
@@ -85,7 +89,7 @@ impl Desk<'_> {
         let mut findings = pages::examine(&view, &fine, &self.profile.pages, Lay::Glass);
         let ms = began.elapsed().as_secs_f64() * 1e3;
         if let Some(folder) = &self.args.out {
-            write(&view, &mut findings, file, folder, &self.profile)?;
+            self.write(&view, &mut findings, file, folder)?;
         }
         let ms_total = began.elapsed().as_secs_f64() * 1e3;
         let mut earlier = self.before.iter().filter(|(_, earlier)| findings.signature.is_same_sheet(earlier));
@@ -97,6 +101,37 @@ impl Desk<'_> {
         }
         let said = Said { file, findings: &findings, dirt, same, ms, ms_total };
         Ok(if self.args.json { said.json() } else { said.line() })
+    }
+
+    fn write(&mut self, view: &View<'_>, findings: &mut Findings, file: &Path, folder: &Path) -> anyhow::Result<()> {
+        let profile = &self.profile;
+        // The same file gives the same bytes: what is known of its time is when it was written.
+        let written = fs::metadata(file)?.modified()?;
+        let time = jiff::Timestamp::try_from(written).context("the file's time cannot be told")?.to_string();
+        let metadata = |findings: &Findings| encode::Metadata {
+            time: time.clone(),
+            software: crate::SOFTWARE.into(),
+            operator: String::new(),
+            facts: vec![
+                ("original", file.file_name().unwrap_or_default().to_string_lossy().into_owned()),
+                ("profile", format!("{}, version {}", profile.pages.name, profile.pages.version)),
+            ],
+            steps: pages::steps(findings),
+        };
+        // Archival codes have dots in them: what stands behind the last one alone is replaced.
+        let mut name = file.file_stem().unwrap_or_default().to_owned();
+        name.push(".");
+        name.push(encode::extension(view.mode, &profile.pages));
+        let target = folder.join(name);
+        if same_file(&target, file) {
+            bail!("it would be overwritten by its own result; choose another --out");
+        }
+        if !self.written.insert(target.clone()) {
+            bail!("{} was written for an earlier file of this run; rename one of them", target.display());
+        }
+        let delivered = deliver::deliver(view, findings, &profile.pages, false, metadata)?;
+        fs::write(&target, delivered.file).with_context(|| format!("{} cannot be written", target.display()))?;
+        Ok(())
     }
 }
 
@@ -171,34 +206,6 @@ fn round(value: f64, digits: i32) -> f64 {
     (value * scale).round() / scale
 }
 
-fn write(
-    view: &View<'_>,
-    findings: &mut Findings,
-    file: &Path,
-    folder: &Path,
-    profile: &Profile,
-) -> anyhow::Result<()> {
-    let now = jiff::Timestamp::now().to_string();
-    let metadata = |findings: &Findings| encode::Metadata {
-        time: now.clone(),
-        software: crate::SOFTWARE.into(),
-        operator: String::new(),
-        facts: vec![
-            ("original", file.file_name().unwrap_or_default().to_string_lossy().into_owned()),
-            ("profile", format!("{}, version {}", profile.pages.name, profile.pages.version)),
-        ],
-        steps: pages::steps(findings),
-    };
-    let extension = encode::extension(view.mode, &profile.pages);
-    let target = folder.join(file.file_stem().unwrap_or_default()).with_extension(extension);
-    if same_file(&target, file) {
-        bail!("it would be overwritten by its own result; choose another --out");
-    }
-    let delivered = deliver::deliver(view, findings, &profile.pages, false, metadata)?;
-    fs::write(&target, delivered.file).with_context(|| format!("{} cannot be written", target.display()))?;
-    Ok(())
-}
-
 fn same_file(a: &Path, b: &Path) -> bool {
     matches!((fs::canonicalize(a), fs::canonicalize(b)), (Ok(a), Ok(b)) if a == b)
 }
@@ -219,7 +226,11 @@ fn read(file: &Path, default_dpi: u32) -> anyhow::Result<Image> {
         }
         other => (ColourMode::Colour, other.into_rgb8().into_raw()),
     };
-    let dpi = own_dpi(&bytes).unwrap_or(default_dpi);
+    let pages = pages_in(&bytes);
+    if pages > 1 {
+        bail!("it has {pages} pages; one page a file is supported, so split it first");
+    }
+    let dpi = own_dpi(&bytes)?.unwrap_or(default_dpi);
     let image = Image { mode, width, height, dpi, data };
     View::new(mode, (width, height), image.view().stride, dpi, &image.data)?;
     Ok(image)
@@ -236,29 +247,73 @@ fn packed(grey: &[u8], width: usize) -> Vec<u8> {
     grey.chunks_exact(width).flat_map(|row| row.chunks(8).map(byte)).collect()
 }
 
-/// Resolution as PNG (`pHYs`), JPEG (JFIF) or TIFF tell it, in dots per inch.
-fn own_dpi(bytes: &[u8]) -> Option<u32> {
-    let head = &bytes[..bytes.len().min(4096)];
-    let find = |mark: &[u8]| head.windows(mark.len()).position(|w| w == mark);
-    if let Some(at) = find(b"pHYs") {
-        let per_metre = u32::from_be_bytes(*head.get(at + 4..)?.first_chunk()?);
-        return (head.get(at + 12) == Some(&1))
-            .then(|| (f64::from(per_metre) * 0.0254).round() as u32)
-            .filter(|&d| d > 0);
+/// Resolution as PNG (`pHYs`), JPEG (JFIF) or TIFF tell it, in dots per inch; an error if it is not the same across and down.
+fn own_dpi(bytes: &[u8]) -> anyhow::Result<Option<u32>> {
+    let told = if bytes.starts_with(b"\x89PNG") {
+        png_dpi(bytes)
+    } else if bytes.starts_with(b"\xff\xd8") {
+        jfif_dpi(bytes)
+    } else {
+        tiff_dpi(bytes)
+    };
+    let Some((across, down)) = told.filter(|(across, down)| across.min(*down) > 1.0) else { return Ok(None) };
+    if (across / down - 1.0).abs() > UNLIKE {
+        bail!("{across:.0} dpi across and {down:.0} dpi down: pages with pixels that are not square are not supported");
     }
-    if let Some(at) = find(b"JFIF\0") {
-        let density = u32::from(u16::from_be_bytes(*head.get(at + 8..)?.first_chunk()?));
-        return match head.get(at + 7)? {
-            1 => Some(density),
-            2 => Some((f64::from(density) * 2.54).round() as u32),
-            _ => None,
+    Ok(Some(across.round() as u32))
+}
+
+/// Resolutions across and down that differ by more are no rounding.
+const UNLIKE: f64 = 0.02;
+
+fn png_dpi(bytes: &[u8]) -> Option<(f64, f64)> {
+    // Behind the signature: chunks of length, name, data and checksum.
+    let mut at = 8;
+    loop {
+        let length = u32::from_be_bytes(*bytes.get(at..)?.first_chunk()?) as usize;
+        let name = bytes.get(at + 4..at + 8)?;
+        let data = bytes.get(at + 8..)?.get(..length)?;
+        if name == b"pHYs" {
+            let per_metre = |at: usize| Some(f64::from(u32::from_be_bytes(*data.get(at..)?.first_chunk()?)) * 0.0254);
+            return (data.get(8) == Some(&1)).then_some((per_metre(0)?, per_metre(4)?));
         }
-        .filter(|&d| d > 1);
+        at += 12 + length;
     }
-    let mut decoder = tiff::decoder::Decoder::new(std::io::Cursor::new(bytes)).ok()?;
-    match decoder.get_tag(tiff::tags::Tag::XResolution).ok()? {
-        tiff::decoder::ifd::Value::Rational(n, d) if d > 0 => Some((f64::from(n) / f64::from(d)).round() as u32),
+}
+
+fn jfif_dpi(bytes: &[u8]) -> Option<(f64, f64)> {
+    let at = bytes[..bytes.len().min(4096)].windows(5).position(|w| w == b"JFIF\0")?;
+    let unit = match bytes.get(at + 7)? {
+        1 => 1.0,
+        2 => 2.54,
+        _ => return None,
+    };
+    let density = |at: usize| Some(f64::from(u16::from_be_bytes(*bytes.get(at..)?.first_chunk()?)) * unit);
+    Some((density(at + 8)?, density(at + 10)?))
+}
+
+fn tiff_dpi(bytes: &[u8]) -> Option<(f64, f64)> {
+    use tiff::{decoder::ifd::Value, tags::Tag};
+    let mut decoder = tiff::decoder::Decoder::new(Cursor::new(bytes)).ok()?;
+    // 1: no unit; 2, which also stands for a missing tag: inch; 3: centimetre.
+    let unit = match decoder.get_tag_u32(Tag::ResolutionUnit).unwrap_or(2) {
+        2 => 1.0,
+        3 => 2.54,
+        _ => return None,
+    };
+    let mut density = |tag| match decoder.get_tag(tag).ok()? {
+        Value::Rational(n, d) if d > 0 => Some(f64::from(n) / f64::from(d) * unit),
         _ => None,
+    };
+    Some((density(Tag::XResolution)?, density(Tag::YResolution)?))
+}
+
+/// How many pages a TIFF has.
+fn pages_in(bytes: &[u8]) -> usize {
+    let Ok(mut decoder) = tiff::decoder::Decoder::new(Cursor::new(bytes)) else { return 1 };
+    let mut pages = 1;
+    while decoder.more_images() && decoder.next_image().is_ok() {
+        pages += 1;
     }
-    .filter(|&d| d > 1)
+    pages
 }

@@ -93,6 +93,7 @@ pub(crate) fn start(parts: Parts) -> anyhow::Result<Running> {
     let (scanner_events, scanner) = mpsc::channel(64);
     let (board_events, board) = mpsc::channel(256);
     let (power_events, power) = mpsc::channel(4);
+    let (wound_down_in, wound_down) = watch::channel(false);
     let (view_in, view) = watch::channel(None);
     let (preview_in, preview) = watch::channel(Preview::default());
     let (note_in, notes) = mpsc::unbounded_channel();
@@ -104,7 +105,7 @@ pub(crate) fn start(parts: Parts) -> anyhow::Result<Running> {
 
     let link = parts.board.clone().map(|source| link::spawn(source.sensors(), board_events));
     if let Some(ups) = parts.ups.clone() {
-        tokio::spawn(nut::run(ups, power_events));
+        tokio::spawn(nut::run(ups, power_events, wound_down));
     }
 
     let outbox = match &parts.broker {
@@ -168,6 +169,7 @@ pub(crate) fn start(parts: Parts) -> anyhow::Result<Running> {
         preview: preview_in,
         notes: Some(note_in),
         disk: kick_in,
+        wound_down: wound_down_in,
     };
     let (agent, finished) = Agent::new(config, journal, outlets, first_attempt());
     let inlets = Inlets { commands, scanner, board, power, network: network.clone(), disk };

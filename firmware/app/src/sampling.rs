@@ -52,7 +52,7 @@ impl Board for Hands {
 
 /// Runs the core for ever.
 ///
-/// The ticker never skips: after a delay it samples at once until it has caught up.
+/// After a delay the ticker begins anew: what was missed stays missed, and stands in the certificate as a gap.
 pub async fn run(
     identity: Identity,
     mut contacts: Contacts,
@@ -68,9 +68,14 @@ pub async fn run(
     let mut clock = Clock::new();
     let mut core = Core::new(identity, clock.millis(), contacts.read());
     contacts.turn();
+    let mut last = clock.millis();
     loop {
         ticker.next().await;
         let now = clock.millis();
+        if now.wrapping_sub(last) > 1 {
+            ticker.reset();
+        }
+        last = now;
         core.sample(now, contacts.read(), &mut hands);
         for _ in 0..FRAMES_PER_SAMPLE {
             let Ok(frame) = link::INCOMING.try_receive() else { break };

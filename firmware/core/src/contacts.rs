@@ -64,6 +64,8 @@ pub(crate) struct Contacts {
     left_sensor: Sensor,
     pub(crate) last: Raw,
     lid: Debounced<Lid>,
+    /// For so many samples a lid that is believed closed was seen otherwise.
+    lid_restless: u8,
     top: Debounced<Paper>,
     left: Debounced<Paper>,
     button: Debounced<bool>,
@@ -80,6 +82,7 @@ impl Contacts {
             left_sensor,
             last: raw,
             lid: Debounced::new(raw.lid()),
+            lid_restless: 0,
             top: Debounced::new(top_sensor.paper()),
             left: Debounced::new(left_sensor.paper()),
             button: Debounced::new(raw.button),
@@ -98,15 +101,23 @@ impl Contacts {
 
     /// What is believed anew by that sample.
     pub(crate) fn changes(&mut self, raw: Raw, seen: Seen) -> [Option<Change>; 6] {
-        let lid_needs = if seen.lid == Lid::Broken { TRAVEL_MS } else { DEBOUNCE_MS };
         [
-            self.lid.sample(seen.lid, lid_needs).map(Change::Lid),
+            self.lid_change(seen.lid).map(Change::Lid),
             self.top.sample(seen.top, DEBOUNCE_MS).map(Change::Top),
             self.left.sample(seen.left, DEBOUNCE_MS).map(Change::Left),
             self.button.sample(raw.button, DEBOUNCE_MS).map(Change::Button),
             self.pedal.sample(raw.pedal, DEBOUNCE_MS).map(Change::Pedal),
             self.tamper.sample(!raw.case_shut, TAMPER_MS).map(Change::Tamper),
         ]
+    }
+
+    /// A lid whose poles never agree for long enough is not closed either.
+    fn lid_change(&mut self, lid: Lid) -> Option<Lid> {
+        let restless = self.lid.get() == Lid::Closed && lid != Lid::Closed;
+        self.lid_restless = if restless { self.lid_restless.saturating_add(1) } else { 0 };
+        let needs = if lid == Lid::Broken { TRAVEL_MS } else { DEBOUNCE_MS };
+        let settled = self.lid.sample(lid, needs);
+        settled.or_else(|| (self.lid_restless >= TRAVEL_MS).then(|| self.lid.believe(lid)))
     }
 
     pub(crate) fn calibration(&self) -> Calibration {

@@ -29,8 +29,12 @@ impl<T: Copy + Eq> Debounced<T> {
         if self.seen < need {
             return None;
         }
-        self.believed = value;
-        self.seen = 0;
-        Some(value)
+        Some(self.believe(value))
+    }
+
+    /// Believes it at once.
+    pub(crate) fn believe(&mut self, value: T) -> T {
+        (self.believed, self.candidate, self.seen) = (value, value, 0);
+        value
     }
 }

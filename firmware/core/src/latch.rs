@@ -2,20 +2,52 @@
 
 use platen_protocol::board::{Certificate, Lid, Opening, Uncovered, Watch};
 
-/// So many samples in a row that are not closed are an opening. One or two are a spike on the wire: no hand opens and
-/// closes a lid in 2 ms.
-const OPENING_SAMPLES: u32 = 3;
+/// Samples in a row that are not closed are an opening if first and last lie so far apart, in ms: three of them, or fewer
+/// where some were late. One or two are a spike on the wire: no hand opens and closes a lid in 2 ms.
+const OPENING_MS: u32 = 2;
 
-/// So many samples in a row without paper in the corner are a shift of the paper (the sensor flickers on dark print).
-const UNCOVERED_SAMPLES: u32 = 50;
+/// The same for samples without paper in the corner (the sensor flickers on dark print).
+const UNCOVERED_MS: u32 = 49;
 
 #[derive(Debug)]
 pub(crate) struct Latch {
     watch: Watch,
     certificate: Certificate,
-    not_closed_run: u32,
-    broken_run: u32,
-    uncovered_run: u32,
+    not_closed: Run,
+    broken: Run,
+    uncovered: Run,
+}
+
+/// Samples in a row that are not as they must be. Measured by time, not counted: a board that was late takes several samples
+/// in one moment, which show one moment.
+#[derive(Debug, Default)]
+struct Run {
+    first: Option<u32>,
+    /// Milliseconds of this run that were told.
+    told: u32,
+}
+
+impl Run {
+    /// Takes one sample; answers when the run began and how many of its milliseconds were not told yet, once it lasts.
+    fn sample(&mut self, at_ms: u32, bad: bool, lasts_ms: u32) -> Option<(u32, u32)> {
+        if !bad {
+            *self = Self::default();
+            return None;
+        }
+        let first = *self.first.get_or_insert(at_ms);
+        let spans = at_ms.wrapping_sub(first);
+        if spans < lasts_ms {
+            return None;
+        }
+        let more = spans.saturating_add(1) - self.told;
+        self.told += more;
+        Some((first, more))
+    }
+
+    /// Whether it was told for the first time by the last sample.
+    fn is_new(&self, more: u32) -> bool {
+        self.told == more
+    }
 }
 
 impl Latch {
@@ -29,15 +61,18 @@ impl Latch {
             opened: None,
             uncovered: None,
         };
-        Self { watch, certificate, not_closed_run: 0, broken_run: 0, uncovered_run: 0 }
+        let (not_closed, broken, uncovered) = Default::default();
+        Self { watch, certificate, not_closed, broken, uncovered }
     }
 
     pub(crate) fn number(&self) -> u32 {
         self.certificate.number
     }
 
-    pub(crate) fn certificate(&self) -> Certificate {
-        self.certificate
+    /// What it can say when it is asked at `at_ms`: what came after the last sample was not watched.
+    pub(crate) fn certificate(&self, at_ms: u32) -> Certificate {
+        let unseen = at_ms.wrapping_sub(self.certificate.until_ms);
+        Certificate { longest_gap_ms: self.certificate.longest_gap_ms.max(unseen), ..self.certificate }
     }
 
     pub(crate) fn sample(&mut self, at_ms: u32, lid: Lid, in_corner: bool) {
@@ -55,33 +90,22 @@ impl Latch {
 
     fn sample_lid(&mut self, at_ms: u32, lid: Lid) {
         let c = &mut self.certificate;
-        let run = if lid == Lid::Closed { 0 } else { self.not_closed_run.saturating_add(1) };
-        self.broken_run = if lid == Lid::Broken { self.broken_run.saturating_add(1) } else { 0 };
-        self.not_closed_run = run;
-        if run < OPENING_SAMPLES {
-            return;
+        let broken = self.broken.sample(at_ms, lid == Lid::Broken, u32::from(crate::TRAVEL_MS) - 1).is_some();
+        if let Some((first, more)) = self.not_closed.sample(at_ms, lid != Lid::Closed, OPENING_MS) {
+            let first_ms = first.wrapping_sub(c.armed_ms);
+            let opening = c.opened.get_or_insert(Opening { first_ms, samples: 0, times: 0, broken: false });
+            opening.samples = opening.samples.saturating_add(more);
+            opening.times = opening.times.saturating_add(self.not_closed.is_new(more).into());
+            opening.broken |= broken;
         }
-        let first_ms = at_ms.wrapping_sub(c.armed_ms).saturating_sub(OPENING_SAMPLES - 1);
-        let opening = c.opened.get_or_insert(Opening { first_ms, samples: 0, times: 0, broken: false });
-        if run == OPENING_SAMPLES {
-            opening.samples = opening.samples.saturating_add(OPENING_SAMPLES);
-            opening.times = opening.times.saturating_add(1);
-        } else {
-            opening.samples = opening.samples.saturating_add(1);
-        }
-        opening.broken |= self.broken_run >= u32::from(crate::TRAVEL_MS);
     }
 
     fn sample_corner(&mut self, at_ms: u32, in_corner: bool) {
         let c = &mut self.certificate;
-        let run = if in_corner { 0 } else { self.uncovered_run.saturating_add(1) };
-        self.uncovered_run = run;
-        if run < UNCOVERED_SAMPLES {
-            return;
+        if let Some((first, more)) = self.uncovered.sample(at_ms, !in_corner, UNCOVERED_MS) {
+            let first_ms = first.wrapping_sub(c.armed_ms);
+            let uncovered = c.uncovered.get_or_insert(Uncovered { first_ms, samples: 0 });
+            uncovered.samples = uncovered.samples.saturating_add(more);
         }
-        let first_ms = at_ms.wrapping_sub(c.armed_ms).saturating_sub(UNCOVERED_SAMPLES - 1);
-        let uncovered = c.uncovered.get_or_insert(Uncovered { first_ms, samples: 0 });
-        let more = if run == UNCOVERED_SAMPLES { UNCOVERED_SAMPLES } else { 1 };
-        uncovered.samples = uncovered.samples.saturating_add(more);
     }
 }

@@ -169,7 +169,7 @@ impl Core {
     }
 
     /// Takes one byte from the line and does what a whole frame asks for. A bad frame is counted and forgotten: the
-    /// station repeats what stays unanswered.
+    /// station repeats what must be answered.
     pub fn receive(&mut self, at_ms: u32, byte: u8, board: &mut impl Board) {
         match self.deframer.push(byte) {
             None => {}

@@ -6,8 +6,6 @@ use platen_protocol::board::{ClimateFault, FromBoard};
 const EVERY_MS: u32 = 5_000;
 /// Above this humidity water may stand on the sensor, which then reads 100 % for hours.
 const WET_MILLI_PERCENT: u32 = 95_000;
-/// Above this temperature the heater is not to be used (SHT4x datasheet).
-const HOTTEST_MILLI_CELSIUS: i32 = 65_000;
 /// So many wet readings in a row, one minute, and the sensor is heated.
 const WET_READINGS: u8 = 12;
 /// After a pulse of one second the sensor cools down; nothing is read so long. One pulse in 90 s is a duty of 1.1 %, the
@@ -16,8 +14,9 @@ const COOLING_MS: u32 = 30_000;
 /// No room changes by so much from one reading to the next: 5 °C and 40 % in 5 s.
 const LEAP_MILLI_CELSIUS: u32 = 5_000;
 const LEAP_MILLI_PERCENT: u32 = 40_000;
-/// The sensor's range of operation (SHT4x datasheet). Its formulas reach −45 to 130 °C, which only stuck bits give.
-const RANGE_MILLI_CELSIUS: core::ops::RangeInclusive<i32> = -40_000..=125_000;
+/// No room in which paper and people are is colder or warmer. The sensor works from −40 to 125 °C and its formulas reach −45 to
+/// 130 °C (SHT4x datasheet), which only stuck bits give; its heater is not to be used above 65 °C.
+const RANGE_MILLI_CELSIUS: core::ops::RangeInclusive<i32> = -20_000..=60_000;
 
 /// What the sensor has given: thousandths of a degree Celsius and of a percent.
 pub type Measured = Result<(i32, u32), ClimateFault>;
@@ -38,12 +37,14 @@ pub(crate) struct Room {
     last: Option<(i32, u32)>,
     doubted: Option<(i32, u32)>,
     wet: u8,
+    /// Until when the sensor is warm from a pulse of its heater.
+    cools_until: Option<u32>,
     last_outcome: Option<Result<(), ClimateFault>>,
 }
 
 impl Room {
     pub(crate) fn new(at_ms: u32) -> Self {
-        Self { due: at_ms, last: None, doubted: None, wet: 0, last_outcome: None }
+        Self { due: at_ms, last: None, doubted: None, wet: 0, cools_until: None, last_outcome: None }
     }
 
     pub(crate) fn outcome(&self) -> Option<Result<(), ClimateFault>> {
@@ -57,10 +58,17 @@ impl Room {
         if self.wet >= WET_READINGS {
             self.wet = 0;
             self.due = at_ms.wrapping_add(COOLING_MS);
+            self.cools_until = Some(self.due);
             return Next::Heat;
         }
+        self.cools_until = None;
         self.due = at_ms.wrapping_add(EVERY_MS);
         Next::Measure
+    }
+
+    /// For how long nothing is to be read, if the sensor is warm from its heater.
+    pub(crate) fn cools_for(&self, at_ms: u32) -> Option<u32> {
+        self.cools_until.filter(|&until| !crate::due(at_ms, until)).map(|until| until.wrapping_sub(at_ms))
     }
 
     /// For how long nothing is read after a pulse.
@@ -73,7 +81,7 @@ impl Room {
         self.last_outcome = Some(believed.map(|_| ()));
         match believed {
             Ok((milli_celsius, milli_percent)) => {
-                let wet = milli_percent >= WET_MILLI_PERCENT && milli_celsius < HOTTEST_MILLI_CELSIUS;
+                let wet = milli_percent >= WET_MILLI_PERCENT;
                 self.wet = if wet { self.wet.saturating_add(1) } else { 0 };
                 FromBoard::Climate { milli_celsius, milli_percent, age_ms }
             }

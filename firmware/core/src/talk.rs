@@ -21,7 +21,7 @@ impl Core {
                 self.panic_part = self.identity.panic.map(|_| 0);
             }
             ToBoard::Arm { number, watch } => self.arm(at_ms, number, watch, board),
-            ToBoard::Certify { number } => self.certify(number),
+            ToBoard::Certify { number } => self.certify(at_ms, number),
             ToBoard::Disarm { number } => {
                 if self.latch.as_ref().is_some_and(|latch| latch.number() == number) {
                     self.disarm(board);
@@ -29,7 +29,7 @@ impl Core {
             }
             ToBoard::Lamp(lamp) => self.lamp = lamp,
             ToBoard::Sound(sound) => self.sound = Some((sound, at_ms)),
-            ToBoard::ReadClimate => board.measure(),
+            ToBoard::ReadClimate => self.measure(at_ms, board),
             ToBoard::Calibrate { corner, covered } => self.calibrate(corner, covered, board),
             ToBoard::SelfTest => {
                 self.say(FromBoard::SelfTest(SelfTest {
@@ -42,8 +42,16 @@ impl Core {
                     climate: self.room.outcome(),
                 }));
                 (self.show, self.sound) = (Some(at_ms), Some((Sound::Attention, at_ms)));
-                board.measure();
+                self.measure(at_ms, board);
             }
+        }
+    }
+
+    /// Reads the room, unless the sensor is still warm from its heater: then it says so.
+    fn measure(&mut self, at_ms: u32, board: &mut impl Board) {
+        match self.room.cools_for(at_ms) {
+            None => board.measure(),
+            Some(for_ms) => self.say(FromBoard::Drying { for_ms }),
         }
     }
 
@@ -53,7 +61,10 @@ impl Core {
     }
 
     fn arm(&mut self, at_ms: u32, number: u32, watch: Watch, board: &mut impl Board) {
-        match against(self.inputs(), watch) {
+        // A lid that leaves its switch in this moment is believed closed for some milliseconds more.
+        let inputs = self.inputs();
+        let seen = Inputs { lid: self.contacts.last.lid(), ..inputs };
+        match against(inputs, watch).or(against(seen, watch)) {
             Some(why) => self.say(FromBoard::ArmRefused { number, why }),
             None => {
                 self.latch = Some(Latch::new(number, watch, at_ms));
@@ -63,10 +74,10 @@ impl Core {
         }
     }
 
-    fn certify(&mut self, number: u32) {
+    fn certify(&mut self, at_ms: u32, number: u32) {
         let denied = |why| FromBoard::NoCertificate { number, why };
         let said = match &self.latch {
-            Some(latch) if latch.number() == number => FromBoard::Certificate(latch.certificate()),
+            Some(latch) if latch.number() == number => FromBoard::Certificate(latch.certificate(at_ms)),
             Some(latch) => denied(Denial::Other { armed: latch.number() }),
             None if self.identity.was_armed == Some(number) => denied(Denial::Reset(self.identity.reset)),
             None => denied(Denial::NotArmed),

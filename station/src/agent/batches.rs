@@ -6,6 +6,7 @@ use crate::{
     keep,
     moment::Moment,
     pages::Signature,
+    scanner::task,
 };
 use std::{collections::HashSet, time::Instant};
 use tokio::task::block_in_place;
@@ -55,6 +56,8 @@ impl Agent {
         self.config.context.plan = plan.clone();
         self.last_page = None;
         self.wake();
+        // A queue that is full holds a scan, which opens it as well.
+        let _ = self.out.scanner.try_send(task::Command::Open);
         self.machine
             .handle(Instant::now(), Input::Open { plan, kept })
             .map_err(|_| No::Because("a batch is open already".into()))

@@ -49,7 +49,8 @@ impl Agent {
             Output::CancelScan => _ = self.out.scanner.try_send(task::Command::Cancel),
             Output::Certify { attempt } => {
                 let Some(pass) = self.passes.get_mut(&attempt) else { return };
-                pass.asked = Some(Instant::now());
+                // Asked again, it is to tell of no less than it was at first.
+                pass.asked.get_or_insert_with(Instant::now);
                 match pass.watch {
                     Some(_) => self.send_board(ToBoard::Certify { number: attempt }),
                     None => self.tell(Input::Certified { attempt, verdict: Ok(()) }),
@@ -99,7 +100,7 @@ impl Agent {
         let Some(raw) = pass.raw.take() else { return };
         let interlock = match interlock {
             Interlock::Certified if !pass.overridden.is_empty() => {
-                self.overrides.count_page();
+                self.overrides.count_page(&pass.overridden);
                 Interlock::Overridden
             }
             Interlock::Certified if self.config.watches_itself => Interlock::WatchedByStation,

@@ -57,13 +57,12 @@ impl Agent {
                 let said = self.interlock.holds(self.board_now());
                 // Of sensors that are not heard it need not be said that they do not move.
                 let stuck = if self.interlock.inputs().is_some() { self.plausible.holds() } else { Vec::new() };
-                let mut holds = self.overrides.lift([said, self.lid_against_the_scanner(), stuck].concat());
-                // No override lifts what the scanner itself says: it would not scan.
-                holds.extend(self.scanner_lid());
-                holds
+                self.overrides.lift([said, self.lid_against_the_scanner(), stuck].concat())
             }
             Guard::Scanner | Guard::None => Vec::new(),
         };
+        // No override lifts what the scanner itself says: it would not scan.
+        holds.extend(self.scanner_lid());
         holds.extend(self.power_holds());
         holds.extend(self.storage_holds());
         holds
@@ -120,7 +119,7 @@ impl Agent {
     /// What somebody must look at, whether or not the desk can go on.
     pub(super) fn faults(&self) -> Vec<Trouble> {
         let alarms = self.machine.holds().iter().filter(|hold| hold.severity == Severity::Alarm).cloned();
-        let guard = if self.config.guard == Guard::Board { self.plausible.faults() } else { Vec::new() };
+        let guard = if self.out.board.is_some() { self.plausible.faults() } else { Vec::new() };
         alarms.chain(guard).chain(self.overrides.faults()).chain(self.power_faults()).chain(self.disk.fault()).collect()
     }
 
@@ -162,9 +161,14 @@ impl Agent {
 
     /// On a nearly empty battery the pass is void, what was scanned is kept, and the batch is closed: it can be opened again.
     pub(super) fn wind_down(&mut self) {
-        if !self.supply.battery_low {
-            return;
+        if self.supply.battery_low {
+            self.close_down();
         }
+        let over = self.supply.battery_low && self.machine.picture().plan.is_none() && self.ledger.error().is_none();
+        self.out.wound_down.send_if_modified(|was| std::mem::replace(was, over) != over);
+    }
+
+    fn close_down(&mut self) {
         let now = Instant::now();
         // Refused if there is no pass, or no batch.
         let _ = self.machine.handle(now, Input::BreakOff { why: battery_low() });

@@ -65,6 +65,9 @@ impl Agent {
             BoardEvent::Heard { message, at } => (message, at),
         };
         let pressed = self.interlock.hear(at, &message);
+        if !self.interlock.is_understood() {
+            return;
+        }
         self.plausible.hear(at, &message);
         if let Some(inputs) = self.interlock.inputs() {
             self.plausible.see(inputs);
@@ -115,7 +118,7 @@ impl Agent {
                 let (celsius, humidity) = (f64::from(milli_celsius) / 1e3, f64::from(milli_percent) / 1e3);
                 let read = at.checked_sub(Duration::from_millis(age_ms.into())).unwrap_or(at);
                 self.room = Some((celsius, humidity, read));
-                self.report(Reading::Room { celsius, humidity });
+                self.report_of(read, Reading::Room { celsius, humidity });
             }
             FromBoard::ClimateFault(fault) => tracing::warn!(?fault, "the room sensor"),
             FromBoard::Panic { part, parts, text } => {

@@ -8,7 +8,7 @@ use crate::{
     words::Trouble,
 };
 use platen_protocol::uplink::{Event, Reading};
-use std::collections::VecDeque;
+use std::{collections::VecDeque, time::Instant};
 use tokio::task::block_in_place;
 
 /// With the desk paused little can happen; a fault that comes and goes for hours must not fill the memory.
@@ -107,9 +107,15 @@ impl Agent {
     }
 
     pub(super) fn report(&self, reading: Reading) {
+        self.report_of(Instant::now(), reading);
+    }
+
+    /// Reports what was read at that instant.
+    pub(super) fn report_of(&self, read: Instant, reading: Reading) {
         if let Some(outbox) = &self.out.outbox {
+            let moment = Moment::now().before(read.elapsed());
             // A reading that finds the outbox busy is one that may be thinned.
-            let _ = outbox.try_send(Wake::Reading(Moment::now(), reading));
+            let _ = outbox.try_send(Wake::Reading(moment, reading));
         }
     }
 

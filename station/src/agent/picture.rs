@@ -97,7 +97,7 @@ impl Agent {
         match self.interlock.board() {
             Board::Absent { .. } => ("unknown", "unknown", "absent"),
             Board::WrongVersion { .. } => ("unknown", "unknown", "wrong_version"),
-            Board::Greeting => ("unknown", "unknown", "silent"),
+            Board::Greeting | Board::Greeted => ("unknown", "unknown", "silent"),
             Board::Present { .. }
                 if self.interlock.holds(self.board_now()).iter().any(|h| h.name == "board-silent") =>
             {

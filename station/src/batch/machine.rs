@@ -16,6 +16,8 @@ use work::{Desk, Work, during_pass};
 
 /// The board answers within a few milliseconds or not at all.
 const BOARD_ANSWERS: Duration = Duration::from_millis(1_000);
+/// A certificate is asked for again after so long: the page is good, and a word may be lost on the line.
+const ASK_AGAIN: Duration = Duration::from_millis(250);
 
 /// ```text
 ///            Open                 all kept           Finished
@@ -69,14 +71,16 @@ impl Machine {
         let State::Open(work) = &self.state else { return None };
         match work.desk {
             Desk::Arming { since, .. } => Some((since + BOARD_ANSWERS, "board arms")),
-            Desk::Certifying { since, .. } => Some((since + BOARD_ANSWERS, "board certifies")),
+            Desk::Certifying { since, asked, .. } => {
+                Some(((since + BOARD_ANSWERS).min(asked + ASK_AGAIN), "board certifies"))
+            }
             Desk::Waiting { .. } | Desk::Paused | Desk::Scanning { .. } | Desk::Cancelling { .. } => None,
         }
     }
 
     /// The board did not answer in time.
     pub(crate) fn handle_timeout(&mut self, now: Instant) {
-        let State::Open(work) = &self.state else { return };
+        let State::Open(work) = &mut self.state else { return };
         let silent = || {
             Trouble::new(
                 "board-silent",
@@ -85,9 +89,20 @@ impl Machine {
             )
         };
         let late = |since: Instant| now >= since + BOARD_ANSWERS;
-        let input = match work.desk {
-            Desk::Arming { attempt, since } if late(since) => Input::ArmRefused { attempt, why: silent() },
-            Desk::Certifying { attempt, since } if late(since) => Input::Certified { attempt, verdict: Err(silent()) },
+        let input = match &mut work.desk {
+            Desk::Arming { attempt, since } if late(*since) => {
+                // It may have heard, and its answer been lost.
+                self.outputs.push_back(Output::Disarm { attempt: *attempt });
+                Input::ArmRefused { attempt: *attempt, why: silent() }
+            }
+            Desk::Certifying { attempt, since, .. } if late(*since) => {
+                Input::Certified { attempt: *attempt, verdict: Err(silent()) }
+            }
+            Desk::Certifying { attempt, asked, .. } if now >= *asked + ASK_AGAIN => {
+                *asked = now;
+                self.outputs.push_back(Output::Certify { attempt: *attempt });
+                return;
+            }
             _ => return,
         };
         // These inputs are never refused in these states.

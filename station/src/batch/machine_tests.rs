@@ -91,8 +91,25 @@ fn a_silent_board_fails_closed() {
     assert_eq!(m.picture().desk, "arming");
     m.handle_timeout(deadline);
     assert_eq!(m.picture().fault.map(|f| f.name), Some("board-silent"));
+    assert!(outputs(&mut m).contains(&Output::Disarm { attempt: 100 }), "it may have heard");
     m.handle(now, Input::Armed { attempt: 100 }).unwrap();
     assert!(!outputs(&mut m).contains(&Output::Scan { attempt: 100 }), "a late answer starts nothing");
+}
+
+#[test]
+fn a_certificate_is_asked_for_again_before_the_page_is_given_up() {
+    let (mut m, mut now) = opened(Source::Flatbed, Guard::Board, 1);
+    m.handle(now, Input::Start).unwrap();
+    m.handle(now, Input::Armed { attempt: 100 }).unwrap();
+    m.handle(now, Input::Scanned { attempt: 100 }).unwrap();
+    outputs(&mut m);
+    let mut asked = 0;
+    while m.picture().desk == "certifying" {
+        now = m.poll_timeout().unwrap().0;
+        m.handle_timeout(now);
+        asked += outputs(&mut m).iter().filter(|o| **o == Output::Certify { attempt: 100 }).count();
+    }
+    assert_eq!((asked, m.picture().fault.map(|f| f.name)), (3, Some("board-silent")));
 }
 
 #[test]

@@ -352,6 +352,9 @@ impl Journal {
             history.kept += 1;
             let flags = record["page"]["flags"].as_array().into_iter().flatten().filter_map(|f| f.as_str());
             history.flags.extend(flags.map(|f| (f.to_string(), number)));
+            if record["page"]["interlock"] == "overridden" {
+                history.flags.push(("sensor overridden".into(), number));
+            }
         }
         let voids: Vec<(usize, String, u32)> = self.read(|db| {
             db.prepare("SELECT volume, fault, count(*) FROM void JOIN batch ON batch.id = void.batch WHERE name = ?1 GROUP BY 1, 2 ORDER BY 1, 2")?

@@ -21,6 +21,8 @@ const PART: usize = 4;
 /// A patch as small as a full stop, in mm², must be so much darker than its surroundings.
 const SMALL_MM2: f32 = 0.5;
 const SMALL_DEPTH: f32 = 9.0;
+/// A streak runs down so much of the scan; a stroke of a pen does not.
+const STREAK: f32 = 0.5;
 /// So many pairs of neighbours say enough about the grain.
 const SAMPLE: usize = 100_000;
 /// The rim of a sheet holds shadows and frayed paper, in mm.
@@ -46,7 +48,9 @@ pub(crate) fn is_blank(fine: &Grey, ink: &InkMap, sheet: &Sheet, dpi: f64) -> bo
             continue;
         }
         gather(coarse, start, &mut seen, &mut patch);
-        if is_writing(coarse, fine, &patch, least) && patch.iter().all(|&i| on_paper(i)) {
+        // A stamp across two sheets and a frame that runs off the sheet are on it as well as beside it.
+        patch.retain(|&i| on_paper(i));
+        if is_writing(coarse, fine, &patch, least) {
             return false;
         }
     }
@@ -99,8 +103,8 @@ fn is_writing(coarse: &Grey, fine: &Grey, patch: &[usize], least: f32) -> bool {
     let depth = f32::from(patch.iter().map(|&i| coarse.data[i]).max().unwrap_or(0));
     // A punch hole: round, 4 to 7.5 mm wide.
     let round = (wide - high).abs() < 0.8 && (0.68..0.9).contains(&(area / (wide * high)));
-    // A streak of the scanner: straight down, thinner than any rule that long.
-    let streak = wide < 1.1 && high > 20.0;
+    // A streak of the scanner: straight down the whole scan, thinner than any rule that long.
+    let streak = wide < 1.1 && high > STREAK * coarse.height as f32 / mm;
     if streak || (round && depth >= 40.0 && (4.0..7.5).contains(&wide)) {
         return false;
     }

@@ -56,7 +56,7 @@ fn attempt(
         proof.strip(&strip);
         file.strip(&strip)
     })?;
-    findings.proved = Some((proof.looked, proof.lost));
+    findings.proved = Some((proof.looked, proof.lost()));
     // What was not touched has lost nothing.
     if !proof.holds() && canvas != turn::Canvas::whole(page) {
         return Ok(None);

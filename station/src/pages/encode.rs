@@ -9,7 +9,7 @@ mod tiff;
 use self::{jpeg::Jpeg, tiff::Tiff};
 pub(crate) use self::{jpeg::jpeg, tiff::master};
 use super::{
-    geometry::View,
+    geometry::{MAX_SIDE, View},
     profile::{Format, Profile},
 };
 use platen_protocol::uplink::ColourMode;
@@ -27,6 +27,8 @@ pub(crate) enum EncodeError {
     Metadata(usize),
     #[error("colour profile: {0}")]
     Icc(String),
+    #[error("the straightened page is {0} × {1} pixels; at most {MAX_SIDE} are allowed")]
+    Size(usize, usize),
     #[error("the page does not fit into a TIFF of 4 GiB")]
     TooLarge(#[from] std::num::TryFromIntError),
 }
@@ -52,6 +54,9 @@ impl Encoder {
         dpi: u32,
         profile: &Profile,
     ) -> Result<Self, EncodeError> {
+        if size.0.max(size.1) > MAX_SIDE {
+            return Err(EncodeError::Size(size.0, size.1));
+        }
         Ok(match extension(mode, profile) {
             "jpg" => Self::Jpeg(Box::new(Jpeg::new(size, dpi, profile.quality)?)),
             _ => Self::Tiff(Tiff::new(mode, size, dpi, profile.compression)),

@@ -28,7 +28,7 @@ pub(crate) enum BadPage {
 }
 
 /// JPEG cannot hold more in either direction.
-const MAX_SIDE: usize = 65_500;
+pub(super) const MAX_SIDE: usize = 65_500;
 
 impl<'a> View<'a> {
     pub(crate) fn new(

@@ -19,6 +19,9 @@ const ALLOWED: usize = 4;
 const MARK_MM: f64 = 0.34;
 /// So few marks may be specks that turning has smoothed away, on a page that has little else.
 const SPECKS: usize = 2;
+/// So many lost marks within so many mm of each other are no interpolation's doing: a number, a word, a stroke is gone.
+const TOGETHER: usize = 4;
+const TOGETHER_MM: f64 = 5.0;
 /// So few marks beyond an edge are dust on the lid.
 const LEAST_BEYOND: usize = 6;
 
@@ -74,10 +77,13 @@ pub(crate) struct Proof {
     behind: Vec<Vec<u8>>,
     /// Half the side of a mark in pixels.
     half: usize,
+    /// How near to each other lost marks must not lie, in pixels.
+    near: f64,
     paper: i32,
-    /// Marks that were looked up, and those of them that have lost their ink.
+    /// Marks that are looked up.
     pub(crate) looked: usize,
-    pub(crate) lost: usize,
+    /// Where those of them lie that have lost their ink.
+    lost: Vec<(f64, f64)>,
 }
 
 impl Proof {
@@ -96,11 +102,13 @@ impl Proof {
             (0.0..canvas.width as f64).contains(&x) && (0.0..canvas.height as f64).contains(&y)
         };
         let looked = places.len();
+        let lost = places.iter().filter(|place| !inside(place)).map(|&(x, y, _)| (x, y)).collect();
         places.retain(inside);
         let half = (f64::from(dpi) * MARK_MM / 25.4 / 2.0).round() as usize;
         let paper = luma(paper);
-        let (lost, height, behind) = (looked - places.len(), canvas.height, Vec::new());
-        Self { looked, lost, places, next: 0, height, passed: 0, behind, half, paper }
+        let near = f64::from(dpi) * TOGETHER_MM / 25.4;
+        let (height, behind) = (canvas.height, Vec::new());
+        Self { looked, lost, places, next: 0, height, passed: 0, behind, half, near, paper }
     }
 
     /// The next strip of the page.
@@ -113,7 +121,9 @@ impl Proof {
             self.next += 1;
             let now = self.darkest(strip, x as usize, y as usize);
             let was = i32::from(level);
-            self.lost += usize::from(now > was + ((self.paper - was) * LOST / 100).max(LEAST_LOST));
+            if now > was + ((self.paper - was) * LOST / 100).max(LEAST_LOST) {
+                self.lost.push((x, y));
+            }
         }
         let kept = (2 * self.half + 1).min(strip.height);
         self.behind = (strip.height - kept..strip.height).map(|y| strip.row(y).to_vec()).collect();
@@ -133,9 +143,21 @@ impl Proof {
         greys.min().unwrap_or(255)
     }
 
+    /// How many marks have lost their ink. Those that were never looked up were not found either.
+    pub(crate) fn lost(&self) -> usize {
+        self.lost.len() + self.places.len() - self.next
+    }
+
     /// Whether the page has kept its ink.
     pub(crate) fn holds(&self) -> bool {
-        self.lost <= (self.looked * ALLOWED / 1_000).max(SPECKS.min(self.looked / 4))
+        let allowed = (self.looked * ALLOWED / 1_000).max(SPECKS.min(self.looked / 4));
+        self.lost() <= allowed && !self.is_something_gone()
+    }
+
+    /// Whether marks are lost beside each other.
+    fn is_something_gone(&self) -> bool {
+        let near = |a: &(f64, f64), b: &(f64, f64)| (a.0 - b.0).abs().max((a.1 - b.1).abs()) < self.near;
+        self.lost.iter().any(|a| self.lost.iter().filter(|b| near(a, b)).count() >= TOGETHER)
     }
 }
 
@@ -184,7 +206,7 @@ mod tests {
         for degrees in [0.0, -11.0, 0.3, 7.7] {
             let canvas = Canvas { width: 480, height: 400, degrees, ..Canvas::whole(&page.view()) };
             let proof = proved(&page, &marks, &canvas);
-            assert_eq!((proof.looked, proof.lost, proof.holds()), (marks.len(), 0, true), "{degrees}°");
+            assert_eq!((proof.looked, proof.lost(), proof.holds()), (marks.len(), 0, true), "{degrees}°");
         }
     }
 
@@ -194,12 +216,39 @@ mod tests {
         let (page, marks) = page();
         let small = Canvas { width: 300, ..Canvas::whole(&page.view()) };
         let proof = proved(&page, &marks, &small);
-        assert!(proof.lost > 5 && !proof.holds(), "{} of {}", proof.lost, proof.looked);
+        assert!(proof.lost() > 5 && !proof.holds(), "{} of {}", proof.lost(), proof.looked);
 
         let quad = [(0.0, 0.0), (300.0, 0.0), (300.0, 300.0), (0.0, 300.0)];
         let sheet = Sheet { quad, seen: [false, true, false, false], angle: None };
         let painted = fit::fit(&page.view(), &sheet, 0.0, &[]).canvas;
         let proof = proved(&page, &marks, &painted);
-        assert!(proof.lost > 5 && !proof.holds(), "{} of {}", proof.lost, proof.looked);
+        assert!(proof.lost() > 5 && !proof.holds(), "{} of {}", proof.lost(), proof.looked);
+    }
+
+    /// One number of a dense page is painted over: far fewer marks than interpolation may take, but all in one place.
+    #[test]
+    fn a_folio_number_that_is_gone_is_missed_on_a_full_page() {
+        let (width, height) = (2_000, 2_000);
+        let inked = |x: usize, y: usize| x % 16 < 4 && y % 16 < 4;
+        let data = (0..width * height).map(|i| if inked(i % width, i / width) { 50 } else { 220 }).collect();
+        let middles = (0..height).step_by(16).flat_map(|y| (0..width).step_by(16).map(move |x| (x + 2, y + 2)));
+        let marks: Vec<_> = middles.map(|(x, y)| Mark { x: x as f32, y: y as f32, level: 50 }).collect();
+        let mut page = Image { mode: ColourMode::Grey, width, height, dpi: 300, data };
+        let canvas = Canvas { width: 2_100, ..Canvas::whole(&page.view()) };
+        assert!(proved(&page, &marks, &canvas).holds());
+        for y in 1_900..1_932 {
+            page.data[y * width + 1_900..][..48].fill(220);
+        }
+        let proof = proved(&page, &marks, &canvas);
+        assert!((4..=8).contains(&proof.lost()) && !proof.holds(), "{} of {}", proof.lost(), proof.looked);
+        // As many, far from each other, are specks.
+        for y in 1_900..1_932 {
+            (1_900..1_948).filter(|&x| inked(x, y)).for_each(|x| page.data[y * width + x] = 50);
+        }
+        for i in 0..6 {
+            (0..4).for_each(|y| page.data[(160 * i + y) * width + 320 * i..][..4].fill(220));
+        }
+        let proof = proved(&page, &marks, &canvas);
+        assert!(proof.lost() == 6 && proof.holds(), "{} of {}", proof.lost(), proof.looked);
     }
 }

@@ -62,6 +62,7 @@ pub(crate) fn strips<E>(
     let grey = (u32::from(paper[0]) + u32::from(paper[1]) + u32::from(paper[2])) / 3;
     let strip = |data: &[u8], mode, rows: usize, each: &mut dyn FnMut(View<'_>) -> Result<(), E>| {
         let stride = data.len() / STRIP;
+        // A canvas too large to be a page was refused by the encoder.
         View::new(mode, (canvas.width, rows), stride, page.dpi, data).map_or(Ok(()), each)
     };
     match page.mode {

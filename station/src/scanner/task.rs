@@ -6,11 +6,14 @@ use super::{
     process::{OPEN_LIMIT, RawPage, Slots, Worker, take_page},
     wire::{Reply, Request, ScannerSensors},
 };
+use platen_protocol::uplink::Source;
 use std::time::Duration;
 use tokio::{sync::mpsc, time::sleep};
 
 /// Between pages the scanner's own sensors are looked at this often: a button on the scanner should feel like one.
 const SENSE_EVERY: Duration = Duration::from_millis(150);
+/// While a batch lies on the desk, a scanner that cannot be reached is looked for this often.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// A device answers for its sensors within this.
 const SENSES: Duration = Duration::from_secs(3);
 
@@ -22,6 +25,10 @@ fn slots(settings: &ScanSettings) -> usize {
 
 #[derive(Debug)]
 pub(crate) enum Command {
+    /// A batch lies on the desk: open the scanner, so that its sensors are heard before the first page.
+    Open,
+    /// It is gone.
+    Close,
     /// Scan one page.
     Scan { attempt: u32 },
     /// End the page under way.
@@ -64,6 +71,7 @@ pub(crate) async fn run(
     events: mpsc::Sender<Event>,
 ) -> std::io::Result<()> {
     let mut task = Task { slots: Slots::new(slots(&config.settings))?, config, worker: None, events, senses: true };
+    let mut wanted = false;
     loop {
         let command = tokio::select! {
             biased;
@@ -72,11 +80,20 @@ pub(crate) async fn run(
                 task.sense().await;
                 continue;
             }
+            () = sleep(LOOK_EVERY), if task.worker.is_none() && wanted => {
+                task.look().await;
+                continue;
+            }
         };
         let Some(command) = command else { break };
         match command {
             // Nothing is under way.
             Command::Cancel => {}
+            Command::Open => {
+                wanted = true;
+                task.look().await;
+            }
+            Command::Close => wanted = false,
             Command::Scan { attempt } => {
                 let event = match task.scan(attempt, &mut commands).await {
                     Ok(page) => Event::Page { attempt, page },
@@ -104,6 +121,20 @@ struct Task {
 }
 
 impl Task {
+    /// Opens the scanner if it can be opened. If not, the next start tells why.
+    async fn look(&mut self) {
+        if self.worker.is_some() {
+            return;
+        }
+        match self.open().await {
+            Ok(worker) => {
+                self.worker = Some(worker);
+                self.sense().await;
+            }
+            Err(fault) => tracing::info!(?fault, "the scanner cannot be opened yet"),
+        }
+    }
+
     /// Asks the scanner's sensors. A device without any is not asked again until it is opened anew.
     async fn sense(&mut self) {
         let Some(mut worker) = self.worker.take() else { return };
@@ -128,7 +159,13 @@ impl Task {
             Some(worker) => worker,
             None => self.open().await?,
         };
-        match self.page(&mut worker, attempt, commands).await {
+        let scanned = async {
+            self.cover(&mut worker).await?;
+            let page = self.page(&mut worker, attempt, commands).await?;
+            self.cover(&mut worker).await?;
+            Ok(page)
+        };
+        match scanned.await {
             Ok(page) => {
                 self.worker = Some(worker);
                 Ok(page)
@@ -144,6 +181,18 @@ impl Task {
                 }
                 Err(fault)
             }
+        }
+    }
+
+    /// A page on the glass counts only if the scanner's own cover sensor, where it has one, says closed before it and after.
+    async fn cover(&self, worker: &mut Worker) -> Result<(), Fault> {
+        if !self.senses || self.config.settings.source != Source::Flatbed {
+            return Ok(());
+        }
+        match worker.ask(&Request::Sensors, SENSES, "telling its sensors").await? {
+            Reply::Sensors(ScannerSensors { cover_open: Some(true), .. }) => Err(Fault::CoverOpen),
+            Reply::Sensors(_) => Ok(()),
+            other => Err(unexpected(&other)),
         }
     }
 
@@ -189,6 +238,7 @@ impl Task {
                         worker.tell(&Request::Cancel).await?;
                         continue;
                     }
+                    Some(Command::Open | Command::Close) => continue,
                     Some(Command::Scan { attempt: other }) => {
                         let _ = self.events.send(Event::Failed { attempt: other, fault: Fault::Busy }).await;
                         continue;

@@ -1,6 +1,8 @@
 //! The interlock: what the board's messages allow. Pure. Unknown always means no.
 
 mod certificate;
+#[cfg(test)]
+mod pass_tests;
 mod words;
 
 pub(crate) use certificate::{judge, no_certificate};
@@ -20,8 +22,10 @@ pub(crate) enum Board {
     Absent { why: String },
     /// The board speaks another version.
     WrongVersion { theirs: u16 },
-    /// The line is open; the board has not told its inputs yet, or has fallen silent.
+    /// The line is open; the board has not said which version it speaks since then, or since it fell silent.
     Greeting,
+    /// It speaks our version, and has not told its inputs yet.
+    Greeted,
     /// The board talks.
     Present { inputs: Inputs, heard: Instant },
 }
@@ -63,7 +67,7 @@ impl Interlock {
         match message {
             FromBoard::Hello { protocol, .. } => {
                 self.board =
-                    if *protocol == VERSION { Board::Greeting } else { Board::WrongVersion { theirs: *protocol } };
+                    if *protocol == VERSION { Board::Greeted } else { Board::WrongVersion { theirs: *protocol } };
                 false
             }
             FromBoard::VersionRefused { ours, .. } => {
@@ -73,9 +77,9 @@ impl Interlock {
             FromBoard::Heartbeat { inputs, .. } => {
                 let pressed = match &self.board {
                     Board::Present { inputs: old, .. } => !is_down(old) && is_down(inputs),
-                    Board::Absent { .. } | Board::WrongVersion { .. } | Board::Greeting => false,
+                    Board::Absent { .. } | Board::WrongVersion { .. } | Board::Greeting | Board::Greeted => false,
                 };
-                if !matches!(self.board, Board::WrongVersion { .. }) {
+                if self.is_understood() {
                     self.board = Board::Present { inputs: *inputs, heard: now };
                 }
                 pressed
@@ -108,11 +112,16 @@ impl Interlock {
         }
     }
 
+    /// Whether the board was heard to speak our version: of another's words none may be obeyed.
+    pub(crate) fn is_understood(&self) -> bool {
+        matches!(self.board, Board::Greeted | Board::Present { .. })
+    }
+
     /// When the board was heard last.
     pub(crate) fn heard(&self) -> Option<Instant> {
         match &self.board {
             Board::Present { heard, .. } => Some(*heard),
-            Board::Absent { .. } | Board::WrongVersion { .. } | Board::Greeting => None,
+            Board::Absent { .. } | Board::WrongVersion { .. } | Board::Greeting | Board::Greeted => None,
         }
     }
 
@@ -120,7 +129,7 @@ impl Interlock {
     pub(crate) fn inputs(&self) -> Option<&Inputs> {
         match &self.board {
             Board::Present { inputs, .. } => Some(inputs),
-            Board::Absent { .. } | Board::WrongVersion { .. } | Board::Greeting => None,
+            Board::Absent { .. } | Board::WrongVersion { .. } | Board::Greeting | Board::Greeted => None,
         }
     }
 
@@ -128,7 +137,7 @@ impl Interlock {
     pub(crate) fn poll_timeout(&self) -> Option<(Instant, &'static str)> {
         match self.board {
             Board::Present { heard, .. } => Some((heard + DEAF, "nothing is heard")),
-            Board::Absent { .. } | Board::WrongVersion { .. } | Board::Greeting => None,
+            Board::Absent { .. } | Board::WrongVersion { .. } | Board::Greeting | Board::Greeted => None,
         }
     }
 
@@ -139,7 +148,7 @@ impl Interlock {
         match &self.board {
             Board::Absent { why } => vec![words::absent(why)],
             Board::WrongVersion { theirs } => vec![words::other_version(*theirs)],
-            Board::Greeting => vec![words::silent()],
+            Board::Greeting | Board::Greeted => vec![words::silent()],
             Board::Present { heard, .. } if now.saturating_duration_since(*heard) > DEAF => vec![words::silent()],
             Board::Present { inputs, .. } => {
                 let lid = match inputs.lid {
@@ -176,6 +185,20 @@ mod tests {
         holds.iter().map(|h| h.name).collect()
     }
 
+    fn hello(protocol: u16) -> FromBoard {
+        let serial = "x".try_into().unwrap();
+        FromBoard::Hello { protocol, firmware: [1, 0, 0], serial, reset: Reset::PowerOn, at_ms: 0 }
+    }
+
+    /// A board that was greeted and tells that all is well.
+    fn present(now: Instant) -> Interlock {
+        let mut interlock = Interlock::new();
+        interlock.connected();
+        interlock.hear(now, &hello(VERSION));
+        interlock.hear(now, &beat(GOOD));
+        interlock
+    }
+
     fn beat(inputs: Inputs) -> FromBoard {
         FromBoard::Heartbeat { at_ms: 0, inputs, armed: None }
     }
@@ -186,11 +209,16 @@ mod tests {
         let mut interlock = Interlock::new();
         assert_eq!(names(&interlock.holds(now)), ["board-absent"]);
         interlock.connected();
-        assert_eq!(names(&interlock.holds(now)), ["board-silent"]);
+        interlock.hear(now, &beat(GOOD));
+        assert_eq!(names(&interlock.holds(now)), ["board-silent"], "its version is not known");
+        interlock.hear(now, &hello(VERSION));
+        assert_eq!(names(&interlock.holds(now)), ["board-silent"], "its inputs are not known");
         interlock.hear(now, &beat(GOOD));
         assert_eq!(names(&interlock.holds(now)), [""; 0]);
         interlock.quiet();
-        assert_eq!(names(&interlock.holds(now)), ["board-silent"]);
+        interlock.hear(now, &beat(GOOD));
+        assert_eq!(names(&interlock.holds(now)), ["board-silent"], "another board may speak now");
+        interlock.hear(now, &hello(VERSION));
         interlock.hear(now, &beat(GOOD));
         let (late, _) = interlock.poll_timeout().unwrap();
         assert_eq!(names(&interlock.holds(late + Duration::from_millis(1))), ["board-silent"]);
@@ -202,22 +230,16 @@ mod tests {
     fn another_version_stays_refused_whatever_it_says() {
         let now = Instant::now();
         let mut interlock = Interlock::new();
-        let hello = FromBoard::Hello {
-            protocol: VERSION + 1,
-            firmware: [1, 0, 0],
-            serial: "x".try_into().unwrap(),
-            reset: Reset::PowerOn,
-            at_ms: 0,
-        };
-        interlock.hear(now, &hello);
+        interlock.hear(now, &hello(VERSION + 1));
         interlock.hear(now, &beat(GOOD));
         assert_eq!(names(&interlock.holds(now)), ["board-version"]);
+        assert!(!interlock.is_understood());
     }
 
     #[test]
     fn lid_and_corner_are_told_apart() {
         let now = Instant::now();
-        let mut interlock = Interlock::new();
+        let mut interlock = present(now);
         for (inputs, expected) in [
             (Inputs { lid: Lid::Open, ..GOOD }, vec!["lid-open"]),
             (Inputs { lid: Lid::Broken, ..GOOD }, vec!["lid-broken"]),
@@ -233,7 +255,7 @@ mod tests {
     #[test]
     fn one_press_is_one_start_whether_edge_or_heartbeat_tells_it() {
         let now = Instant::now();
-        let mut interlock = Interlock::new();
+        let mut interlock = present(now);
         interlock.hear(now, &beat(GOOD));
         let press = FromBoard::Edge { edge: 1, at_ms: 5, change: Change::Button(true) };
         assert!(interlock.hear(now, &press));
@@ -245,7 +267,7 @@ mod tests {
     #[test]
     fn the_pedal_starts_too_and_a_button_held_with_it_is_no_second_start() {
         let now = Instant::now();
-        let mut interlock = Interlock::new();
+        let mut interlock = present(now);
         interlock.hear(now, &beat(GOOD));
         let edge = |change| FromBoard::Edge { edge: 1, at_ms: 5, change };
         assert!(interlock.hear(now, &edge(Change::Pedal(true))));

@@ -19,6 +19,9 @@ const STALE: Duration = Duration::from_millis(STALE_MS as u64);
 /// One turn of listening counts for at most so long: on a machine that stood still nobody listened.
 const LONGEST_TURN: Duration = Duration::from_millis(10);
 
+/// A board that has not said its version is asked again this often.
+const GREETING: Duration = Duration::from_millis(HEARTBEAT_MS as u64);
+
 /// A line that is open but says nothing for so long, four heartbeats, is opened anew: not every driver tells that the
 /// cable was pulled.
 const SILENCE: Duration = Duration::from_millis(4 * HEARTBEAT_MS as u64);
@@ -87,10 +90,15 @@ fn talk(
     if events.blocking_send(BoardEvent::Connected).is_err() {
         return Ok(());
     }
-    line.say(&ToBoard::Hello { protocol: VERSION })?;
     let (mut quiet, mut told) = (Duration::ZERO, false);
+    // A board's word counts once it has said which version it speaks; it is asked until it does.
+    let (mut greeted, mut ask): (bool, Option<Instant>) = (false, None);
     let mut stopped = false;
     while !stopped {
+        if !greeted && ask.is_none_or(|asked| asked.elapsed() >= GREETING) {
+            line.say(&ToBoard::Hello { protocol: VERSION })?;
+            ask = Some(Instant::now());
+        }
         while let Ok(message) = inbox.try_recv() {
             line.say(&message)?;
         }
@@ -98,6 +106,7 @@ fn talk(
         let mut heard = false;
         line.hear(&mut |message, at| {
             heard = true;
+            greeted |= matches!(message, FromBoard::Hello { .. });
             stopped |= events.blocking_send(BoardEvent::Heard { message, at }).is_err();
         })?;
         if heard {
@@ -109,7 +118,7 @@ fn talk(
             return Err(format!("it said nothing for {} ms", SILENCE.as_millis()));
         }
         if quiet > STALE && !told {
-            told = true;
+            (told, greeted) = (true, false);
             stopped |= events.blocking_send(BoardEvent::Quiet).is_err();
         }
     }

@@ -137,9 +137,9 @@ impl Overrides {
         }
     }
 
-    /// A page was scanned under them.
-    pub(crate) fn count_page(&mut self) {
-        for o in &mut self.0 {
+    /// A page was scanned under these, as [`Self::told`] told them when it was begun.
+    pub(crate) fn count_page(&mut self, under: &[Overridden]) {
+        for o in self.0.iter_mut().filter(|o| under.iter().any(|u| u.sensor == o.asked.sensor.name())) {
             o.pages += 1;
         }
     }
@@ -157,13 +157,13 @@ impl Overrides {
     /// As everybody sees them.
     pub(crate) fn faults(&self) -> Vec<Trouble> {
         let fault = |o: &Override| {
-            let Asked { sensor, by: [first, second], reason, .. } = &o.asked;
-            let (en, zh) = (sensor.name(), sensor.zh());
+            let Asked { sensor, by: [first, second], reason, lasting } = &o.asked;
+            let (en, zh, minutes) = (sensor.name(), sensor.zh(), lasting.as_secs() / 60);
             Trouble::new(
                 sensor.fault(),
                 (
-                    &format!("the {en} is overridden by {first} and {second}: {reason}"),
-                    &format!("{first} 与 {second} 已停用{zh}：{reason}"),
+                    &format!("the {en} is overridden by {first} and {second} for {minutes} min: {reason}"),
+                    &format!("{first} 与 {second} 已停用{zh}（{minutes} 分钟）：{reason}"),
                 ),
                 ("have the sensor repaired; every page made until then says so", "请尽快修复传感器；此间每页均有记录"),
             )
@@ -200,8 +200,12 @@ mod tests {
         let left = overrides.lift(vec![hold("lid-broken"), hold("not-in-corner"), hold("on-battery")]);
         assert_eq!(left, [hold("not-in-corner"), hold("on-battery")]);
         assert_eq!(overrides.told()[0].by, ["wang", "li"]);
-        overrides.count_page();
-        overrides.count_page();
+        let under = overrides.told();
+        overrides.begin(now, asked(Sensor::Corner, 10)).unwrap();
+        overrides.count_page(&under);
+        overrides.count_page(&under);
+        assert_eq!(overrides.active()[1].pages, 0, "it was begun after the page was");
+        assert!(overrides.end(Sensor::Corner));
         assert_eq!(overrides.active()[0].pages, 2);
         assert_eq!(overrides.faults()[0].name, "override-lid");
 

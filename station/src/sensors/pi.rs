@@ -121,7 +121,7 @@ trait Hands {
 }
 
 /// So long after it was asked for a certificate is given: longer than pins and edges may differ, see [`samples`].
-const CERTIFIES_AFTER_MS: u32 = 120;
+const CERTIFIES_AFTER_MS: u64 = 120;
 
 /// This machine's pins.
 #[derive(Debug)]
@@ -174,7 +174,7 @@ struct PiLine<H> {
     core: Core,
     samples: Samples,
     /// What was said, and up to which millisecond must be looked before it is obeyed.
-    said: VecDeque<(u32, ToBoard)>,
+    said: VecDeque<(u64, ToBoard)>,
 }
 
 impl<H: Hardware> PiLine<H> {
@@ -187,9 +187,11 @@ impl<H: Hardware> PiLine<H> {
     /// Looks at every millisecond before `now`.
     fn catch_up(&mut self, now: Duration) {
         let mut wishes = Wishes { hands: self.hardware.hands(), measure: false };
-        while let Some((at_ms, raw)) = self.samples.next(now) {
+        while let Some((ms, raw)) = self.samples.next(now) {
+            // Board time wraps after 49 days.
+            let at_ms = ms as u32;
             self.core.sample(at_ms, raw, &mut wishes);
-            while let Some((_, message)) = self.said.pop_front_if(|(from, _)| *from <= at_ms) {
+            while let Some((_, message)) = self.said.pop_front_if(|(from, _)| *from <= ms) {
                 // The core takes bytes. What cannot be encoded cannot be said to a board either.
                 let packet = platen_protocol::board::Packet { seq: 0, message };
                 for byte in encode(&packet).unwrap_or_default() {
@@ -209,7 +211,7 @@ impl<H: Hardware> Line for PiLine<H> {
         let now_ms = self.samples.millis(self.hardware.now());
         // A certificate asked for now must tell of everything up to now: whatever contradicts it has come until then.
         let waits = if matches!(message, ToBoard::Certify { .. }) { CERTIFIES_AFTER_MS } else { 0 };
-        self.said.push_back((now_ms.wrapping_add(waits), message.clone()));
+        self.said.push_back((now_ms + waits, message.clone()));
         Ok(())
     }
 

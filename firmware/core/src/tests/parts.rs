@@ -82,7 +82,10 @@ fn a_wet_room_sensor_is_heated_dry_and_what_no_room_can_be_is_not_believed() {
     }
     assert_eq!(rig.bench.heated, 1);
     let before = rig.bench.measured;
-    rig.run(29_000);
+    rig.heard();
+    rig.run(9_000);
+    assert_eq!(rig.tell(ToBoard::ReadClimate), [FromBoard::Drying { for_ms: 21_000 }]);
+    rig.run(20_000);
     assert_eq!(rig.bench.measured, before, "it cools down");
     rig.run(2_000);
     assert_eq!(rig.bench.measured, before + 1);
@@ -90,7 +93,7 @@ fn a_wet_room_sensor_is_heated_dry_and_what_no_room_can_be_is_not_believed() {
     let implausible = [FromBoard::ClimateFault(ClimateFault::Implausible)];
     rig.heard();
     for (reading, believed) in
-        [((130_000, 99_000), false), ((-45_000, 0), false), ((60_000, 99_000), false), ((60_100, 99_000), true)]
+        [((125_000, 99_000), false), ((-21_000, 0), false), ((59_900, 99_000), false), ((60_000, 99_000), true)]
     {
         rig.core.climate(Ok(reading), 0);
         assert_eq!(rig.heard() != implausible, believed, "{reading:?}");

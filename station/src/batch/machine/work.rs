@@ -25,7 +25,7 @@ pub(super) enum Desk {
     Paused,
     Arming { attempt: u32, since: Instant },
     Scanning { attempt: u32 },
-    Certifying { attempt: u32, since: Instant },
+    Certifying { attempt: u32, since: Instant, asked: Instant },
     Cancelling { attempt: u32, why: Trouble },
 }
 
@@ -204,7 +204,7 @@ impl Work {
             // The desk stays at Scanning; Machine::go_on asks for the next sheet.
             (Source::Adf | Source::Duplex, _) => self.take(attempt, Interlock::Feeder, outputs),
             (Source::Flatbed, Guard::Board) => {
-                self.desk = Desk::Certifying { attempt, since: now };
+                self.desk = Desk::Certifying { attempt, since: now, asked: now };
                 outputs.push_back(Output::Certify { attempt });
             }
             (Source::Flatbed, Guard::Scanner | Guard::None) => {

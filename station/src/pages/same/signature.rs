@@ -109,6 +109,11 @@ impl Signature {
         signature
     }
 
+    /// There is no ink on the page.
+    pub(super) fn shows_nothing(&self) -> bool {
+        self.profiles.0.iter().all(|&v| v == 0.0)
+    }
+
     /// The ink, 0 to 14 a pixel, or [`UNKNOWN`].
     pub(super) fn levels(&self) -> Vec<u8> {
         let mut levels: Vec<u8> = self.packed.iter().flat_map(|two| [two & 15, two >> 4]).collect();

@@ -30,8 +30,8 @@ pub(super) struct Client {
 }
 
 impl Client {
-    /// Connects, under TLS and with a login where they are asked for.
-    pub(super) async fn connect(ups: &Ups) -> Result<Self, String> {
+    /// Connects, under TLS where it is asked for; with `awaited` the server's host waits for us before it cuts the power.
+    pub(super) async fn connect(ups: &Ups, awaited: bool) -> Result<Self, String> {
         let address = (ups.host.as_str(), ups.port);
         let plain = TcpStream::connect(address).await.map_err(|e| format!("{}:{}: {e}", ups.host, ups.port))?;
         let mut client = Self { stream: BufReader::new(Box::new(plain)) };
@@ -47,10 +47,16 @@ impl Client {
             let refused = |e: String| format!("the NUT server refuses the user {:?}: {e}", login.user);
             client.order(&format!("USERNAME {}", quoted(&login.user))).await.map_err(refused)?;
             client.order(&format!("PASSWORD {}", quoted(&login.password))).await.map_err(refused)?;
-            // From now on the server's host waits for us, too, before it cuts the power.
-            client.order(&format!("LOGIN {}", ups.name)).await.map_err(refused)?;
+            if awaited {
+                client.order(&format!("LOGIN {}", ups.name)).await.map_err(refused)?;
+            }
         }
         Ok(client)
+    }
+
+    /// Takes leave: nobody has to wait for us any more.
+    pub(super) async fn leave(mut self) -> Result<(), String> {
+        self.order("LOGOUT").await
     }
 
     /// Asks how the UPS is.

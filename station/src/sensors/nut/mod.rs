@@ -8,7 +8,7 @@ use client::Client;
 use platen_protocol::uplink::UpsState;
 use std::{path::PathBuf, time::Duration};
 use tokio::{
-    sync::mpsc,
+    sync::{mpsc, watch},
     time::{sleep, timeout},
 };
 
@@ -84,12 +84,21 @@ impl Power {
     }
 }
 
-/// Asks for ever; ends when the receiver is dropped.
-pub(crate) async fn run(ups: Ups, readings: mpsc::Sender<Power>) {
-    let mut client = None;
+/// Asks for ever; ends when the receiver is dropped. While the desk is `wound_down`, the UPS's host need not wait for it.
+pub(crate) async fn run(ups: Ups, readings: mpsc::Sender<Power>, wound_down: watch::Receiver<bool>) {
+    let mut client: Option<Client> = None;
     let mut last_reason = String::new();
+    let mut awaited = true;
     loop {
-        let (reading, why) = match turn(&ups, &mut client).await {
+        if awaited == *wound_down.borrow() {
+            awaited = !awaited;
+            // The next connection is made with a login, or without one.
+            if let Some(open) = client.take() {
+                // A server that hangs up instead of answering does not wait for us either.
+                let _ = timeout(ANSWERS, open.leave()).await;
+            }
+        }
+        let (reading, why) = match turn(&ups, &mut client, awaited).await {
             Ok(power) => (power, String::new()),
             Err(why) => (Power::only(UpsState::Unreachable), why),
         };
@@ -108,14 +117,14 @@ pub(crate) async fn run(ups: Ups, readings: mpsc::Sender<Power>) {
 
 /// Asks once; the error says what is wrong.
 pub(crate) async fn ask(ups: &Ups) -> Result<Power, String> {
-    turn(ups, &mut None).await
+    turn(ups, &mut None, false).await
 }
 
-async fn turn(ups: &Ups, client: &mut Option<Client>) -> Result<Power, String> {
+async fn turn(ups: &Ups, client: &mut Option<Client>, login: bool) -> Result<Power, String> {
     let asked = timeout(ANSWERS, async {
         let mut open = match client.take() {
             Some(open) => open,
-            None => Client::connect(ups).await?,
+            None => Client::connect(ups, login).await?,
         };
         let power = open.ask(&ups.name).await?;
         *client = Some(open);

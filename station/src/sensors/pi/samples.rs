@@ -5,7 +5,7 @@ use platen_firmware_core::Raw;
 use std::{collections::VecDeque, time::Duration};
 
 /// An edge takes so long from the kernel to us, in milliseconds; a millisecond is looked at when it is older.
-const BEHIND_MS: u32 = 3;
+const BEHIND_MS: u64 = 3;
 /// Pins and edges may tell different things for as long as an edge may be on its way.
 const DISAGREE: Duration = Duration::from_millis(100);
 /// Levels for the core's corner sensors, which are made for a board's analogue ones.
@@ -16,7 +16,7 @@ const NO_PAPER: u16 = 3_600;
 pub(super) struct Samples {
     began: Duration,
     /// The millisecond that is looked at next.
-    next_ms: u32,
+    next_ms: u64,
     /// As of the edges taken so far.
     made: [bool; 7],
     edges: VecDeque<Edge>,
@@ -35,9 +35,9 @@ impl Samples {
         raw(self.made)
     }
 
-    /// Milliseconds since the beginning, wrapping as a board's do.
-    pub(super) fn millis(&self, at: Duration) -> u32 {
-        at.saturating_sub(self.began).as_millis() as u32
+    /// Milliseconds since the beginning.
+    pub(super) fn millis(&self, at: Duration) -> u64 {
+        at.saturating_sub(self.began).as_millis() as u64
     }
 
     /// Takes an edge. Edges that were lost, or come for a time that was looked at, end the conversation: what was said of
@@ -59,7 +59,7 @@ impl Samples {
     }
 
     /// The next millisecond that is past, and the worst that each contact was in it.
-    pub(super) fn next(&mut self, now: Duration) -> Option<(u32, Raw)> {
+    pub(super) fn next(&mut self, now: Duration) -> Option<(u64, Raw)> {
         let at_ms = self.next_ms;
         if self.millis(now).saturating_sub(BEHIND_MS) < at_ms {
             return None;
@@ -73,7 +73,7 @@ impl Samples {
             let place = &mut worst[edge.contact as usize];
             *place = if guards { *place && edge.made } else { *place || edge.made };
         }
-        self.next_ms = at_ms.wrapping_add(1);
+        self.next_ms = at_ms + 1;
         Some((at_ms, raw(worst)))
     }
 
