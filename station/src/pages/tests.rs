@@ -50,7 +50,8 @@ proptest! {
         let mut findings = examine(&view, &fine, &profile, Lay::Glass);
         prop_assert!(findings.angle.is_finite() && (0.0..=1.0).contains(&findings.confidence));
         prop_assert!(findings.quad.iter().chain(&findings.fit.kept).all(|(x, y)| x.is_finite() && y.is_finite()));
-        prop_assert!(findings.signature.is_same_sheet(&findings.signature) || findings.marks.is_empty());
+        let signature = &findings.signature;
+        prop_assert_eq!(signature.is_same_sheet(signature), !signature.shows_nothing());
         let metadata = |_: &Findings| Metadata { time: String::new(), software: String::new(), operator: String::new(), facts: vec![], steps: vec![] };
         let made = deliver::deliver(&view, &mut findings, &profile, true, metadata).unwrap();
         let decoded = image::load_from_memory(&made.file).unwrap();

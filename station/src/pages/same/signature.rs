@@ -110,7 +110,7 @@ impl Signature {
     }
 
     /// There is no ink on the page.
-    pub(super) fn shows_nothing(&self) -> bool {
+    pub(in crate::pages) fn shows_nothing(&self) -> bool {
         self.profiles.0.iter().all(|&v| v == 0.0)
     }
 
