@@ -188,6 +188,7 @@ fn no_opening_escapes_the_chip_and_none_is_invented() {
         steps.push(Step::bytes(begin + 700.0, &frame(pass, ToBoard::Certify { number: pass })));
         passes.push((begin, at, length));
     }
+    steps.sort_by(|a, b| a.at_ms.total_cmp(&b.at_ms));
     let played = play(&steps, 200.0 + PASS_MS * 200.0).unwrap();
     assert_eq!((played.resets, played.overruns), (0, 0));
     let said = packets(played.bytes.iter().map(|(_, byte)| *byte));

@@ -4,8 +4,10 @@
 
 use hw_tests::{
     house::House,
+    losses::LIMITS,
+    mosquitto::Mosquitto,
     process::{Process, wait},
-    supervisor::Setup,
+    supervisor::{Setup, Supervisor},
 };
 use serde_json::{Value, json};
 use std::{
@@ -126,4 +128,121 @@ fn discovered(topic: &str, message: &Value) {
             .all(|part| part["p"].is_string() && part["unique_id"].is_string()),
         "{message}"
     );
+}
+
+/// What a host of Sparkplug hears, read by Eclipse Tahu's own payloads.
+struct Host {
+    log: PathBuf,
+    address: (String, String),
+    _listener: Process,
+}
+
+impl Host {
+    fn listen(folder: &Path, address: std::net::SocketAddr) -> Self {
+        let log = folder.join("sparkplug");
+        let address = (address.ip().to_string(), address.port().to_string());
+        let mut listener = Command::new("mosquitto_sub");
+        listener.args(["-h", &address.0, "-p", &address.1, "-t", "spBv1.0/#", "-F", "%t %q %r %x"]);
+        Self { _listener: Process::start(&mut listener, &log).unwrap(), log, address }
+    }
+
+    fn heard(&self) -> Vec<Value> {
+        let mut node = Command::new("node");
+        node.current_dir(root().join("hw-tests/strangers")).args(["sparkplug.mjs", "decode"]);
+        let out = node.stdin(fs::File::open(&self.log).unwrap()).output().unwrap();
+        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+        String::from_utf8(out.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// Waits for a message, from the `from`-th on, on the topic of this end.
+    fn wait(&self, from: usize, end: &str, is: impl Fn(&Value) -> bool) -> Value {
+        let found = wait(end, || {
+            let heard = self.heard();
+            let fits = |m: &&Value| m["topic"] == format!("spBv1.0/archive/{end}") && is(&m["payload"]);
+            Ok(heard.iter().skip(from).find(fits).map(|m| m["payload"].clone()))
+        });
+        found.unwrap_or_else(|e| panic!("{e:#}: {:#?}", self.heard()))
+    }
+
+    fn order_births(&self, node: &str) {
+        let file = self.log.with_extension("order");
+        let mut order = Command::new("node");
+        order.current_dir(root().join("hw-tests/strangers")).args(["sparkplug.mjs", "rebirth"]);
+        fs::write(&file, order.output().unwrap().stdout).unwrap();
+        let mut publish = Command::new("mosquitto_pub");
+        publish.args([
+            "-h",
+            &self.address.0,
+            "-p",
+            &self.address.1,
+            "-q",
+            "1",
+            "-t",
+            &format!("spBv1.0/archive/NCMD/{node}"),
+        ]);
+        assert!(publish.arg("-f").arg(&file).status().unwrap().success());
+    }
+}
+
+fn metric(payload: &Value, name: &str) -> Value {
+    let metrics = payload["metrics"].as_array().cloned().unwrap_or_default();
+    metrics.into_iter().find(|m| m["name"] == name).map_or(Value::Null, |m| m["value"].clone())
+}
+
+#[test]
+fn a_sparkplug_host_sees_stations_be_born_change_and_die() {
+    let sections = "[sparkplug]\ngroup = \"archive\"\n".into();
+    let mut house = House::new(2, &Setup { sections, ..Setup::default() }).unwrap();
+    let host = Host::listen(house.folder.path(), house.supervisor.broker_v3);
+    wait("the listener", || Ok(host.log.exists().then_some(()))).unwrap();
+    // Who comes later asks for births.
+    let born = wait("births", || {
+        host.order_births("platen");
+        Ok(host.heard().iter().find(|m| m["topic"] == "spBv1.0/archive/NBIRTH/platen").map(|m| m["payload"].clone()))
+    })
+    .unwrap();
+    assert_eq!((born["seq"].as_u64(), metric(&born, "Node Control/Rebirth")), (Some(0), json!(false)));
+    let life = metric(&born, "bdSeq");
+    let desk = host.wait(0, "DBIRTH/platen/desk-7", |p| metric(p, "Batch/Name") == "2/2-1-1");
+    assert_eq!((metric(&desk, "Batch/Pages"), metric(&desk, "Batch/Pages Expected")), (json!(0), json!(2)));
+    host.wait(0, "DDATA/platen/desk-7", |p| metric(p, "Room/Temperature").as_f64() > Some(10.0));
+
+    house.scan(0).unwrap();
+    host.wait(0, "DDATA/platen/desk-7", |p| metric(p, "Batch/Pages") == 1);
+    let before = host.heard().len();
+    host.order_births("platen");
+    let again = host.wait(before, "NBIRTH/platen", |_| true);
+    assert_eq!(metric(&again, "bdSeq"), life, "another birth of the same life");
+    let desk = host.wait(before, "DBIRTH/platen/desk-7", |_| true);
+    assert_eq!(metric(&desk, "Batch/Pages"), 1);
+
+    // Every number follows the one before it, none is retained, and only a death is sure.
+    let mut next: Option<u64> = None;
+    for message in host.heard().iter().filter(|m| !m["topic"].as_str().unwrap().contains("/NCMD/")) {
+        assert_eq!((&message["qos"], &message["retain"]), (&json!(0), &json!(0)), "{message}");
+        let seq = message["payload"]["seq"].as_u64().unwrap();
+        assert!(
+            seq == 0 && message["topic"] == "spBv1.0/archive/NBIRTH/platen" || next.is_none_or(|n| n == seq),
+            "{message}"
+        );
+        next = Some((seq + 1) % 256);
+    }
+
+    house.station.kill();
+    host.wait(before, "DDEATH/platen/desk-7", |_| true);
+}
+
+#[test]
+fn a_supervisor_that_is_killed_dies_for_a_sparkplug_host_with_the_number_of_its_birth() {
+    let folder = tempfile::tempdir().unwrap();
+    let broker = Mosquitto::start(&folder.path().join("mosquitto"), LIMITS).unwrap();
+    let sections = "[sparkplug]\ngroup = \"archive\"\nnode = \"night\"\n".into();
+    let url = Some(format!("url = \"{}\"\n", broker.url()));
+    let setup = Setup { sections, broker: url, ..Setup::default() };
+    let host = Host::listen(folder.path(), broker.address);
+    let mut supervisor = Supervisor::start_with(&folder.path().join("supervisor"), &setup).unwrap();
+    let life = metric(&host.wait(0, "NBIRTH/night", |_| true), "bdSeq");
+    supervisor.kill();
+    let death = host.wait(0, "NDEATH/night", |_| true);
+    assert_eq!((metric(&death, "bdSeq"), &death["seq"]), (life, &Value::Null));
 }

@@ -5,6 +5,7 @@ mod broker;
 mod config;
 mod home_assistant;
 mod ingest;
+mod sparkplug;
 mod store;
 mod verify;
 mod web;

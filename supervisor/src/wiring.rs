@@ -4,12 +4,14 @@
 //!  broker (inside, or another) ──▶ ingest (poll, parse) ──▶ store, group commit ──▶ acknowledgements
 //!                                                             │ pulse
 //!                                            live (snapshots) ◀┘ ──▶ web (event streams)
+//!                                                          └──────▶ sparkplug, if asked for ──▶ broker
 //! ```
 
 use crate::{
     broker,
     config::Config,
     ingest::{self, Pulse},
+    sparkplug,
     store::{Store, audit::Auditor, live::Live},
     web::{self, Audits, Dashboards},
 };
@@ -62,12 +64,18 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
         None => format!("platen-supervisor-{site}"),
         Some(group) => format!("platen-supervisor-{site}-{group}-{}", listener.local_addr()?.port()),
     };
+    // A bridge has a connection of its own.
+    let bridge = Mqtt::new(broker.clone(), format!("{name}-sparkplug"), MAX_MESSAGE as u32 + 1024, QUEUE);
     let transport = Mqtt::new(broker, name, MAX_MESSAGE as u32 + 1024, QUEUE);
     let discovery = config.home_assistant.as_ref().map(|home| home.prefix.clone());
     let listening = ingest::Config { site, group: config.broker.group.clone(), discovery };
     let ingest = tokio::spawn(ingest::run(listening, transport, store, pulse_in, asked));
     let about = json!({ "site": config.site.name, "url": address });
     let shown = tokio::spawn(show(live, about, pulse, snapshot_in));
+
+    if let Some(names) = config.sparkplug.clone() {
+        tokio::spawn(sparkplug::run(names, bridge, snapshots.clone()));
+    }
 
     println!("dashboards: http://{}/", listener.local_addr()?);
     println!("broker:     {address}{}", if config.broker.url.is_some() { "" } else { " (inside, MQTT 5)" });

@@ -61,10 +61,7 @@ impl Core {
     }
 
     fn arm(&mut self, at_ms: u32, number: u32, watch: Watch, board: &mut impl Board) {
-        // A lid that leaves its switch in this moment is believed closed for some milliseconds more.
-        let inputs = self.inputs();
-        let seen = Inputs { lid: self.contacts.last.lid(), ..inputs };
-        match against(inputs, watch).or(against(seen, watch)) {
+        match against(self.inputs(), watch) {
             Some(why) => self.say(FromBoard::ArmRefused { number, why }),
             None => {
                 self.latch = Some(Latch::new(number, watch, at_ms));

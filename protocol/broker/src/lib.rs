@@ -38,7 +38,7 @@ pub struct Link {
 
 /// The speaking end of a connection.
 pub trait Speak: Debug + Send + Sync {
-    /// Hands over a message, to be delivered at least once while the connection lives.
+    /// Hands over a message.
     ///
     /// # Errors
     /// [`Busy`] if so much is under way that it was not taken.
@@ -60,6 +60,17 @@ pub struct Said {
     pub payload: Vec<u8>,
     /// The broker keeps the last one for those who come later.
     pub retain: bool,
+    /// What the broker promises of it.
+    pub promise: Promise,
+}
+
+/// How sure a message is to reach the broker while the connection lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Promise {
+    /// Sent once, and not answered (QoS 0).
+    AtMostOnce,
+    /// Answered by [`Heard::Taken`] (QoS 1).
+    AtLeastOnce,
 }
 
 /// The connection has no room now; later it has.

@@ -1,6 +1,6 @@
 //! A connection over MQTT 5.
 
-use crate::{Broker, Busy, Heard, Link, Said, Speak, Stamp, Transport, tls};
+use crate::{Broker, Busy, Heard, Link, Promise, Said, Speak, Stamp, Transport, tls};
 use rumqttc::{
     AsyncClient, ConnectionError, Event, EventLoop, LastWill, MqttOptions, Packet, PubAckReason, PublishOptions, QoS,
     StateError, SubscribeReasonCode,
@@ -47,7 +47,7 @@ impl Mqtt {
         // The client makes room for so many at each connection: for all that MQTT can number, that is 16 MB.
         options.set_outgoing_inflight_upper_limit(UNDER_WAY);
         if let Some(will) = will {
-            options.set_last_will(LastWill::new(will.topic, will.payload, QoS::AtLeastOnce, will.retain, None));
+            options.set_last_will(LastWill::new(will.topic, will.payload, qos(will.promise), will.retain, None));
         }
         if let Some((user, file)) = &self.broker.login {
             let password = std::fs::read_to_string(file).map_err(|e| format!("{}: {e}", file.display()))?;
@@ -86,6 +86,13 @@ impl Transport for Mqtt {
     }
 }
 
+fn qos(promise: Promise) -> QoS {
+    match promise {
+        Promise::AtMostOnce => QoS::AtMostOnce,
+        Promise::AtLeastOnce => QoS::AtLeastOnce,
+    }
+}
+
 #[derive(Debug)]
 struct Client {
     client: AsyncClient,
@@ -94,7 +101,11 @@ struct Client {
 
 impl Speak for Client {
     fn say(&self, said: Said) -> Result<(), Busy> {
-        let options = PublishOptions::at_least_once().retain(said.retain);
+        let options = match said.promise {
+            Promise::AtMostOnce => PublishOptions::at_most_once(),
+            Promise::AtLeastOnce => PublishOptions::at_least_once(),
+        };
+        let options = options.retain(said.retain);
         self.client.try_publish(said.topic, said.payload, options).map_err(|_| Busy)
     }
 

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{batch::store::Journal, moment::Moment};
 use jiff::Timestamp;
-use platen_broker::{Heard, Link, Said, Transport, random};
+use platen_broker::{Heard, Link, Promise, Said, Transport, random};
 use platen_protocol::uplink::{Channel, Outbox, Reading, SiteId, StationId};
 use std::{
     path::PathBuf,
@@ -182,7 +182,7 @@ impl<T: Transport> Task<T> {
         match output {
             Output::Connect => {
                 let topic = self.sender.topic(Channel::State);
-                let will = Said { topic, payload: self.sender.will(), retain: true };
+                let will = Said { topic, payload: self.sender.will(), retain: true, promise: Promise::AtLeastOnce };
                 let link = self.transport.connect(Some(will));
                 self.link = Some(Session { link, most: 0, said: 0, taken: 0, readings: None });
             }
@@ -231,7 +231,12 @@ impl<T: Transport> Task<T> {
             let Some(session) = &mut self.link else { break };
             match self.sender.event(self.spool.epoch(), event, &now, session.most) {
                 Ok(payload) => {
-                    if session.link.to.say(Said { topic: topic.clone(), payload, retain: false }).is_err() {
+                    if session
+                        .link
+                        .to
+                        .say(Said { topic: topic.clone(), payload, retain: false, promise: Promise::AtLeastOnce })
+                        .is_err()
+                    {
                         break;
                     }
                     session.said += 1;
@@ -318,7 +323,12 @@ impl<T: Transport> Task<T> {
             Err(error) => return self.fault(&error),
         };
         let payload = self.sender.state(&Moment::now(), outbox);
-        self.say(Said { topic: self.sender.topic(Channel::State), payload, retain: true });
+        self.say(Said {
+            topic: self.sender.topic(Channel::State),
+            payload,
+            retain: true,
+            promise: Promise::AtLeastOnce,
+        });
     }
 
     fn outbox(&self) -> Result<Outbox, SpoolError> {

@@ -2,6 +2,7 @@
 
 mod broker;
 
+use crate::sparkplug;
 use anyhow::{Context, bail};
 pub(crate) use broker::Broker;
 use platen_protocol::uplink::SiteId;
@@ -24,6 +25,8 @@ pub(crate) struct Config {
     pub(crate) rooms: Rooms,
     /// With it, stations appear in Home Assistant.
     pub(crate) home_assistant: Option<HomeAssistant>,
+    /// With it, stations appear to hosts of Sparkplug B.
+    pub(crate) sparkplug: Option<sparkplug::Names>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -113,6 +116,9 @@ impl Config {
         {
             bail!("home_assistant.prefix = {prefix:?}: letters, digits, -, _ and / between them are allowed");
         }
+        if let Some(names) = &self.sparkplug {
+            names.check()?;
+        }
         for (key, [low, high]) in [("celsius", self.rooms.celsius), ("humidity", self.rooms.humidity)] {
             if low.is_nan() || high.is_nan() || low >= high {
                 bail!("rooms.{key} = [{low}, {high}]: the lower limit must be below the upper one");
@@ -146,6 +152,8 @@ mod tests {
             ("[broker]\nurl = \"mqtt://b\"\ngroup = \"a/b\"", "broker.group = \"a/b\""),
             ("[rooms]\ncelsius = [28, 18]", "rooms.celsius = [28, 18]"),
             ("[web]\nlisten = \"here\"", "listen"),
+            ("[sparkplug]\ngroup = \"a/b\"", "sparkplug.group = \"a/b\""),
+            ("[sparkplug]\ngroup = \"archive\"\nnode = \"\"", "sparkplug.node = \"\""),
             ("[home_assistant]\nprefix = \"a/#\"", "home_assistant.prefix = \"a/#\""),
         ] {
             let error = format!("{:#}", load(&format!("{good}{more}")).unwrap_err());

@@ -7,7 +7,7 @@ use crate::{
     store::{Arrival, Reply, Store},
 };
 use jiff::Timestamp;
-use platen_broker::{Backoff, Heard, Link, Said, Transport, random};
+use platen_broker::{Backoff, Heard, Link, Promise, Said, Transport, random};
 use platen_protocol::uplink::{Channel, Command, SiteId, StationId, Topic, write};
 use std::{collections::HashSet, time::Duration};
 use tokio::{
@@ -125,7 +125,12 @@ fn announce(config: &Config, link: &Link, prefix: &str, station: &str) {
     let Ok(station) = station.parse() else { return };
     let (topic, message) = home_assistant::device(prefix, &config.site, &station);
     // One that is lost is told again on the next connection.
-    let _ = link.to.say(Said { topic, payload: message.to_string().into_bytes(), retain: true });
+    let _ = link.to.say(Said {
+        topic,
+        payload: message.to_string().into_bytes(),
+        retain: true,
+        promise: Promise::AtLeastOnce,
+    });
 }
 
 fn listen(config: &Config, link: &Link) {
@@ -168,6 +173,6 @@ fn say(config: &Config, link: &Link, station: &StationId, reply: &Reply) {
     let topic = Topic { site: config.site.clone(), station: station.clone(), channel }.to_string();
     if let Ok(payload) = payload {
         // One that is lost is made good by the next, or by the station's sending again.
-        let _ = link.to.say(Said { topic, payload, retain: false });
+        let _ = link.to.say(Said { topic, payload, retain: false, promise: Promise::AtLeastOnce });
     }
 }

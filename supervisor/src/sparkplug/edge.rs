@@ -161,10 +161,7 @@ mod tests {
         assert_eq!(born, [(topic("NBIRTH/platen"), Some(0), 2), (topic("DBIRTH/platen/a"), Some(1), METRIC_COUNT)]);
         assert!(edge.show(desks(&[("a", 1)]), 3).is_empty(), "what did not change is not said");
         let next = read(&edge.show(desks(&[("a", 2), ("b", 0)]), 4));
-        assert_eq!(
-            next,
-            [(topic("DDATA/platen/a"), Some(2), 1), (topic("DBIRTH/platen/b"), Some(3), METRIC_COUNT)]
-        );
+        assert_eq!(next, [(topic("DDATA/platen/a"), Some(2), 1), (topic("DBIRTH/platen/b"), Some(3), METRIC_COUNT)]);
         assert_eq!(read(&edge.show(desks(&[("b", 0)]), 5)), [(topic("DDEATH/platen/a"), Some(4), 0)]);
         for n in 5..600u64 {
             let said = read(&edge.show(desks(&[("b", n)]), n));

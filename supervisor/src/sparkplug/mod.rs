@@ -7,6 +7,7 @@ mod device;
 mod edge;
 mod payload;
 
+use anyhow::bail;
 use device::Device;
 use edge::Edge;
 use jiff::Timestamp;
@@ -36,6 +37,18 @@ pub(crate) struct Names {
 
 fn node() -> String {
     "platen".into()
+}
+
+impl Names {
+    /// Whether both can stand in a topic. The error says what is allowed.
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
+        for (key, name) in [("group", &self.group), ("node", &self.node)] {
+            if name.is_empty() || name.len() > 64 || name.contains(|c: char| "+/#".contains(c) || c.is_control()) {
+                bail!("sparkplug.{key} = {name:?}: 1 to 64 characters other than +, / and # are allowed");
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Runs for ever.

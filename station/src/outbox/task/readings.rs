@@ -2,7 +2,7 @@
 
 use super::Task;
 use crate::moment::Moment;
-use platen_broker::{Said, Transport};
+use platen_broker::{Promise, Said, Transport};
 use platen_protocol::uplink::{Channel, Reading};
 use tokio::task::block_in_place;
 
@@ -16,7 +16,9 @@ impl<T: Transport> Task<T> {
             let run = format!("r{}", self.sender.since.as_millisecond());
             let payload = self.sender.reading(&run, self.readings, &moment, &Moment::now(), &reading);
             let topic = self.sender.topic(Channel::Env);
-            if payload.is_none_or(|payload| self.say(Said { topic, payload, retain: false })) {
+            if payload
+                .is_none_or(|payload| self.say(Said { topic, payload, retain: false, promise: Promise::AtLeastOnce }))
+            {
                 return;
             }
         }
@@ -59,7 +61,7 @@ impl<T: Transport> Task<T> {
         for reading in &kept {
             let payload = self.sender.kept_reading(self.spool.epoch(), reading, &now);
             if let Some(payload) = payload
-                && !self.say(Said { topic: topic.clone(), payload, retain: false })
+                && !self.say(Said { topic: topic.clone(), payload, retain: false, promise: Promise::AtLeastOnce })
             {
                 break;
             }
