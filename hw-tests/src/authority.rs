@@ -36,7 +36,7 @@ impl Authority {
     pub fn issue(&self, name: &str, to: &Path) -> anyhow::Result<(PathBuf, PathBuf)> {
         self.openssl(
             &["req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"],
-            &["-subj", &format!("/CN={name}"), "-keyout", "new.key", "-out", "new.csr"],
+            &["-subj", &format!("/CN={}", name.replace('/', "\\/")), "-keyout", "new.key", "-out", "new.csr"],
         )?;
         fs::write(self.folder.join("names"), "subjectAltName=IP:127.0.0.1,DNS:localhost\n")?;
         self.openssl(

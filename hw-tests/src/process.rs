@@ -22,14 +22,11 @@ pub fn artifact(name: &str) -> anyhow::Result<PathBuf> {
     static BUILT: Once = Once::new();
     if let Some(cargo) = std::env::var_os("CARGO") {
         BUILT.call_once(|| {
-            let packages =
-                ["platen-station", "platen-supervisor", "virtual-scanner", "kill-switch", "bad-disk", "disk-recorder"]
-                    .map(|p| ["-p", p])
-                    .concat();
             let root = Path::new(env!("CARGO_MANIFEST_DIR"));
             let release = (!cfg!(debug_assertions)).then_some("--release");
-            let status =
-                Command::new(cargo).current_dir(root).args(["build", "-q"]).args(release).args(packages).status();
+            // The whole workspace, as `make test` has built it: a part of it would be built anew, with other features.
+            let mut build = Command::new(cargo);
+            let status = build.current_dir(root).args(["build", "-q", "--workspace"]).args(release).status();
             if !status.is_ok_and(|s| s.success()) {
                 eprintln!("cargo build of the programs under test failed");
             }

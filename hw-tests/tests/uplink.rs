@@ -25,6 +25,8 @@ use tempfile::TempDir;
 use virtual_scanner::desk::Settings;
 
 const DESK: &str = "desk-1";
+/// Its certificate's common name.
+const NAME: &str = "rig/desk-1";
 const BATCH: &str = "1/1-1-1";
 
 /// Mosquitto as deploy/ sets it up, with this rig's paths and port.
@@ -106,19 +108,19 @@ fn certificates_are_shown_to_each_other_and_renewed_without_a_restart() {
     let house = house(70_000);
     let stranger = Authority::new(&house.folder.path().join("stranger")).unwrap();
     let own = house.folder.path().join("desk-id");
-    let identity = stranger.issue(DESK, &own).unwrap();
+    let identity = stranger.issue(NAME, &own).unwrap();
     let (_scanner, station) = house.station(&identity);
     scan(&station);
     // Nobody knows who signed this one.
     station.wait("the refusal", |v| v["network"]["connected"] == false && v["network"]["trouble"].is_string()).unwrap();
     assert_eq!(house.stored("SELECT count(*) FROM event"), 0);
-    house.authority.issue(DESK, &own).unwrap();
+    house.authority.issue(NAME, &own).unwrap();
     house.wait_for_pages(3);
     // A certificate that is renewed while the connection stands is used within seconds.
     let connections =
         |log: &str| log.lines().filter(|line| line.contains("New client connected") && line.contains(DESK)).count();
     let before = connections(&house.broker.log().unwrap());
-    house.authority.issue(DESK, &own).unwrap();
+    house.authority.issue(NAME, &own).unwrap();
     wait("the new connection", || Ok((connections(&house.broker.log()?) > before).then_some(()))).unwrap();
     station.wait("the connection", |v| v["network"]["connected"] == true).unwrap();
     // A key that does not belong to it is named.
@@ -129,12 +131,18 @@ fn certificates_are_shown_to_each_other_and_renewed_without_a_restart() {
 #[test]
 fn a_station_cannot_speak_for_another_and_what_it_could_not_say_is_not_lost() {
     let house = house(70_000);
-    let identity = house.authority.issue("desk-2", &house.folder.path().join("desk-id")).unwrap();
+    let own = house.folder.path().join("desk-id");
+    let identity = house.authority.issue("rig/desk-2", &own).unwrap();
     let (_scanner, station) = house.station(&identity);
     scan(&station);
     trouble(&station, "the broker does not take what this station says: NotAuthorized");
+    // Nor one of another site for its namesake.
+    house.authority.issue("south/desk-1", &own).unwrap();
+    let refused = |log: &str| log.contains("u'south/desk-1'");
+    wait("the other site's desk", || Ok(refused(&house.broker.log()?).then_some(()))).unwrap();
+    trouble(&station, "the broker does not take what this station says: NotAuthorized");
     assert_eq!(house.stored("SELECT count(*) FROM event"), 0);
-    house.authority.issue(DESK, &house.folder.path().join("desk-id")).unwrap();
+    house.authority.issue(NAME, &own).unwrap();
     house.wait_for_pages(3);
 }
 
@@ -142,7 +150,7 @@ fn a_station_cannot_speak_for_another_and_what_it_could_not_say_is_not_lost() {
 fn an_event_that_the_broker_cannot_carry_is_kept_aside_and_stops_nothing() {
     // Pages' events are of about 650 bytes; what is left is enough for the note.
     let house = house(600);
-    let identity = house.authority.issue(DESK, &house.folder.path().join("desk-id")).unwrap();
+    let identity = house.authority.issue(NAME, &house.folder.path().join("desk-id")).unwrap();
     let (_scanner, station) = house.station(&identity);
     scan(&station);
     wait("the notes", || {

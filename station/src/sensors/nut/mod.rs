@@ -115,9 +115,9 @@ pub(crate) async fn run(ups: Ups, readings: mpsc::Sender<Power>, wound_down: wat
     }
 }
 
-/// Asks once; the error says what is wrong.
+/// Asks once, with the login, which is what shows whether the password is right; the error says what is wrong.
 pub(crate) async fn ask(ups: &Ups) -> Result<Power, String> {
-    turn(ups, &mut None, false).await
+    turn(ups, &mut None, true).await
 }
 
 async fn turn(ups: &Ups, client: &mut Option<Client>, login: bool) -> Result<Power, String> {
