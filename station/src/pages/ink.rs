@@ -78,9 +78,14 @@ impl InkMap {
         let scale = dpi / f64::from(self.coarse.dpi);
         let inside = sheet.inside(RIM_MM * dpi / 25.4);
         let w = self.coarse.width;
+        self.without(|i| !inside.holds((((i % w) as f64 + 0.5) * scale, ((i / w) as f64 + 0.5) * scale)))
+    }
+
+    /// The map without the ink of some pixels of the coarse picture.
+    pub(super) fn without(&self, gone: impl Fn(usize) -> bool) -> Self {
         let (mut coarse, mut below) = (self.coarse.clone(), self.below.clone());
         for (i, (ink, below)) in coarse.data.iter_mut().zip(&mut below).enumerate() {
-            if !inside.holds((((i % w) as f64 + 0.5) * scale, ((i / w) as f64 + 0.5) * scale)) {
+            if gone(i) {
                 (*ink, *below) = (0, NEVER);
             }
         }

@@ -210,7 +210,8 @@ pub(crate) fn examine(page: &View<'_>, fine: &Grey, profile: &Profile, lay: Lay)
     let laid = Laid::find(page, fine, &ink);
     let sheet = &laid.sheet;
     let blank = blank::is_blank(fine, laid.ink_on_sheet.as_ref().unwrap_or(&ink), sheet, dpi);
-    let skew = laid.skew(fine, &ink, blank);
+    let streaks = streaks::find(fine);
+    let skew = laid.skew(fine, &ink, blank, &streaks);
     let sure = skew.confidence >= SURE && (!blank || laid.guessed.angle.is_some());
     let applied = if sure && skew.angle.abs() >= WORTH_TURNING { skew.angle } else { 0.0 };
     let filled: &[Hole] = if profile.holes == profile::Holes::Fill { &laid.holes } else { &[] };
@@ -226,7 +227,7 @@ pub(crate) fn examine(page: &View<'_>, fine: &Grey, profile: &Profile, lay: Lay)
         applied,
         blank,
         flags: Vec::new(),
-        streaks: streaks::find(fine),
+        streaks,
         corner_mm: sheet.corner().map(|(x, y)| (in_mm(x), in_mm(y))),
         quad: sheet.quad,
         fit: fit::fit(page, sheet, applied, filled),
@@ -293,11 +294,11 @@ impl Laid {
         Self { sheet, cutting, outermost, guessed, ink_on_sheet, beyond, holes, marks }
     }
 
-    fn skew(&self, fine: &Grey, ink: &InkMap, blank: bool) -> Skew {
+    fn skew(&self, fine: &Grey, ink: &InkMap, blank: bool, streaks: &[f64]) -> Skew {
         match self.guessed.angle {
             // A blank page lies as its sheet lies.
             Some(angle) if blank => Skew { angle, confidence: EDGES_ALONE },
-            _ => skew::find(fine, self.ink_on_sheet.as_ref().unwrap_or(ink), &self.guessed),
+            _ => skew::find(fine, self.ink_on_sheet.as_ref().unwrap_or(ink), &self.guessed, streaks),
         }
     }
 }

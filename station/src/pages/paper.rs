@@ -40,9 +40,9 @@ const WHOLE: f64 = 0.35;
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Edge {
     at: f32,
-    slope: f32,
+    pub(super) slope: f32,
     /// Lines of pixels that agree on it.
-    votes: usize,
+    pub(super) votes: usize,
 }
 
 /// What is known about where the sheet lies.
@@ -299,7 +299,7 @@ fn step_up(line: impl Fn(usize) -> i32, len: usize, paper: i32) -> Walk {
 }
 
 /// The line that most places (y, x) agree on: candidates through pairs of them, then least squares.
-fn fit(places: &[(f32, f32)]) -> Option<Edge> {
+pub(super) fn fit(places: &[(f32, f32)]) -> Option<Edge> {
     let n = places.len();
     let agreeing = |at: f32, slope: f32| places.iter().filter(move |(y, x)| (at + slope * y - x).abs() < AGREE);
     let mut best = Edge { at: 0.0, slope: 0.0, votes: 0 };

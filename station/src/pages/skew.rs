@@ -5,6 +5,7 @@
 //! on the picture at full resolution. Method and figures: `imaging.md`.
 
 mod columns;
+mod pictures;
 mod sparse;
 
 use super::{
@@ -14,6 +15,7 @@ use super::{
     strips::{Strips, energy, transposed},
 };
 use columns::Upright;
+use pictures::Pictures;
 use std::ops::Range;
 
 const COARSE_RANGE: f32 = 15.6;
@@ -28,6 +30,11 @@ const NEARLY: f64 = 0.9;
 const LIKELY: f64 = 1.5;
 /// A page with less ink than this has a few lines only; see [`sparse`].
 const SPARSE: f32 = 0.008;
+/// Lines run down if columns have told the coarse search so many times what rows have. Columns of Chinese are few, and the
+/// strokes in them lean: they are asked as a few lines are.
+const UPRIGHT: f64 = 1.5;
+/// A streak is so wide to both sides of its middle, in mm.
+const STREAK_MM: f64 = 0.7;
 /// Peaks further than this many coarse steps from the best are rivals.
 const RIVAL: usize = 7;
 /// Rows and columns that agree within this are averaged, in degrees.
@@ -59,7 +66,18 @@ impl Axis {
 }
 
 /// Finds the skew of a page. `ink` was made from `fine`.
-pub(crate) fn find(fine: &Grey, ink: &InkMap, sheet: &Sheet) -> Skew {
+///
+/// `streaks` says where dirt draws lines down the scan, in mm from its left side: they are no writing.
+pub(crate) fn find(fine: &Grey, ink: &InkMap, sheet: &Sheet, streaks: &[f64]) -> Skew {
+    if streaks.is_empty() {
+        return of_ink(fine, ink, sheet);
+    }
+    let (w, mm) = (ink.coarse.width, 25.4 / f64::from(ink.coarse.dpi));
+    let on_streak = |i: usize| streaks.iter().any(|at| (((i % w) as f64 + 0.5) * mm - at).abs() < STREAK_MM);
+    of_ink(fine, &ink.without(on_streak), sheet)
+}
+
+fn of_ink(fine: &Grey, ink: &InkMap, sheet: &Sheet) -> Skew {
     let steps = (2.0 * COARSE_RANGE / COARSE_STEP) as usize + 1;
     let angle_of = |i: usize| -COARSE_RANGE + i as f32 * COARSE_STEP;
     let across = coarse(&transposed(&ink.coarse), Axis::Rows, steps, angle_of);
@@ -76,12 +94,19 @@ pub(crate) fn find(fine: &Grey, ink: &InkMap, sheet: &Sheet) -> Skew {
     }
     let confidence = (1.0 - rival / peak).max(0.0) * (peak / (peak + 0.3));
 
+    let (a, d) = (across[best].max(0.0), down[best].max(0.0));
+    let pictures = Pictures::find(fine, ink);
+    let written = pictures.as_ref().map(|pictures| pictures.taken_out(ink));
+    let written = written.as_ref().unwrap_or(ink);
+    let upright = d > UPRIGHT * a;
+    if written.share() < SPARSE || upright {
+        let ink = written.strong(&written.fine(fine));
+        let by_pictures = pictures.and_then(|pictures| pictures.angle);
+        let known = sparse::Known { text: f64::from(angle_of(best)), confidence, edges: sheet.angle, by_pictures };
+        return sparse::find(&ink, if upright { Axis::Columns } else { Axis::Rows }, &known);
+    }
     let full = ink.fine(fine);
     let turned = transposed(&full);
-    if ink.share() < SPARSE {
-        return sparse::find(&ink.strong(&turned), f64::from(angle_of(best)), confidence, sheet.angle);
-    }
-    let (a, d) = (across[best].max(0.0), down[best].max(0.0));
     let start = angle_of(best);
     let search = |axis: Axis, share: f64, other: f64| {
         (share >= 0.25 * other).then(|| {

@@ -7,7 +7,7 @@ use std::ops::Range;
 
 /// A gutter is at least so wide, and a column at least so wide, in mm.
 const GUTTER_MM: f32 = 1.0;
-const COLUMN_MM: f32 = 26.0;
+const COLUMN_MM: f32 = 32.0;
 /// In a gutter there is less than this share of the page's mean ink.
 const EMPTY: f64 = 0.15;
 /// A column has at least this share of the page's ink.
@@ -46,6 +46,16 @@ pub(super) fn find(ink: &Grey, degrees: f32) -> Vec<Range<usize>> {
     columns.extend(begun.map(|from| from..last + 1).filter(|rest| rest.len() >= column));
     let enough = |c: &Range<usize>| profile[c.clone()].iter().map(|&v| f64::from(v)).sum::<f64>() >= SHARE * all;
     columns.retain(enough);
+    // A gutter that something crosses was not seen: columns of one page are of like width.
+    let least = columns.iter().map(Range::len).min().unwrap_or(1).max(1);
+    let parts = |c: &Range<usize>| (c.len() * 2 + least) / (2 * least);
+    let split = |c: &Range<usize>| {
+        let (start, len, n) = (c.start, c.len(), parts(c));
+        (0..n).map(move |i| start + len * i / n..start + len * (i + 1) / n)
+    };
+    if columns.len() > 2 {
+        columns = columns.iter().flat_map(split).collect();
+    }
     if columns.len() > MOST { Vec::new() } else { columns }
 }
 

@@ -2,13 +2,16 @@
 //! more, so that what is known about the sheet is weighed in: print lies along its sheet, or askew by a quarter of a
 //! degree. The answer is the middle of the joint probability, and its confidence the share of that within 0.1°.
 
-use super::{Axis, FINE_STRIP, Skew, Strips, energy};
+use super::{Axis, FINE_STRIP, Skew, Strips, energy, transposed};
 use crate::pages::geometry::Grey;
 
 /// Profiles are smoothed over these, from strokes to lines of writing, in mm.
 const SCALES: [f32; 3] = [0.7, 1.0, 1.9];
 /// How many independent measurements one profile is worth; set from generated title pages, see docs/PERFORMANCE.md.
 const WORTH: f64 = 25.0;
+/// The same for the profile that is not smoothed: it tells much of Latin, whose letters stand on a line, and little of Chinese,
+/// whose strokes lean.
+const WORTH_OF_STROKES: f64 = 12.0;
 /// How far from where the search begins the angle may lie, and the steps of the search, in degrees.
 const REACH: f64 = 1.0;
 const STEP: f64 = 0.02;
@@ -19,25 +22,30 @@ const ASKEW: f64 = 0.25;
 /// Within this the confidence promises the angle to lie, in degrees.
 const PROMISED: f64 = 0.1;
 
-/// `ink` has the page's columns as rows; `text` and `confidence` come from the coarse search, `edges` from the sheet.
-pub(super) fn find(ink: &Grey, text: f64, confidence: f64, edges: Option<f64>) -> Skew {
-    let middle = edges.unwrap_or(text);
-    let start = middle as f32;
-    let strips = Strips::new(ink, FINE_STRIP, Axis::Rows.slope(start), 0.02);
-    let mut profile = vec![0; strips.len];
-    let offsets = (-(REACH / STEP) as i32..=(REACH / STEP) as i32).map(|i| f64::from(i) * STEP);
-    let mut grid: Vec<(f64, f64)> = offsets
-        .map(|offset| {
-            strips.project(
-                Axis::Rows.slope(start + offset as f32) - Axis::Rows.slope(start),
-                0..strips.count,
-                &mut profile,
-            );
-            let smooth = |mm: f32| ((ink.dpi * mm / 25.4).round() as usize).max(1);
-            let sharp: f64 = SCALES.iter().map(|&mm| energy(&profile, smooth(mm)).max(1.0).ln()).sum();
-            (offset, WORTH * sharp + edges.map_or(0.0, |_| prior(offset).ln()))
+/// What is known of the page besides its lines.
+pub(super) struct Known {
+    /// Where the coarse search has found its best angle, and how sure that is.
+    pub(super) text: f64,
+    pub(super) confidence: f64,
+    /// The angle of the sheet.
+    pub(super) edges: Option<f64>,
+    /// The angle of the sides of pictures, and its standard deviation.
+    pub(super) by_pictures: Option<(f64, f64)>,
+}
+
+/// Lines run along `axis`.
+pub(super) fn find(ink: &Grey, axis: Axis, known: &Known) -> Skew {
+    let middle = known.by_pictures.map(|(angle, _)| angle).or(known.edges).unwrap_or(known.text);
+    let count = (REACH / STEP) as i32;
+    let mut grid: Vec<(f64, f64)> = (-count..=count)
+        .map(|i| {
+            let offset = f64::from(i) * STEP;
+            let along = known.edges.map_or(0.0, |edges| prior(middle + offset - edges).ln());
+            let beside = |(angle, sigma): (f64, f64)| -0.5 * ((middle + offset - angle) / sigma).powi(2);
+            (offset, along + known.by_pictures.map_or(0.0, beside))
         })
         .collect();
+    add_lines(&mut grid, ink, axis, middle as f32);
     let most = grid.iter().map(|g| g.1).fold(f64::MIN, f64::max);
     grid.iter_mut().for_each(|g| g.1 = (g.1 - most).exp());
     let top = grid.iter().max_by(|a, b| a.1.total_cmp(&b.1)).map_or(0.0, |g| g.0);
@@ -45,9 +53,23 @@ pub(super) fn find(ink: &Grey, text: f64, confidence: f64, edges: Option<f64>) -
     let mass = |reach: f64, at: f64| near(reach, at).map(|g| g.1).sum::<f64>();
     let offset = near(1.5 * PROMISED, top).map(|g| g.0 * g.1).sum::<f64>() / mass(1.5 * PROMISED, top);
     let share = mass(PROMISED, offset) / mass(f64::MAX, 0.0);
-    // Without edges the coarse search has to be trusted first.
-    let trust = if edges.is_some() { 1.0 } else { confidence.sqrt() };
+    // Without edges or pictures the coarse search has to be trusted first.
+    let trust = if known.edges.is_some() || known.by_pictures.is_some() { 1.0 } else { known.confidence.sqrt() };
     Skew { angle: middle + offset, confidence: (share * trust).min(MOST) }
+}
+
+/// Adds what the lines along an axis say of each angle of the grid.
+fn add_lines(grid: &mut [(f64, f64)], ink: &Grey, axis: Axis, start: f32) {
+    // Strips are summed along rows.
+    let turned = (axis == Axis::Rows).then(|| transposed(ink));
+    let strips = Strips::new(turned.as_ref().unwrap_or(ink), FINE_STRIP, axis.slope(start), 0.02);
+    let mut profile = vec![0; strips.len];
+    for (offset, sum) in grid {
+        strips.project(axis.slope(start + *offset as f32) - axis.slope(start), 0..strips.count, &mut profile);
+        let sharp = |over: usize| energy(&profile, over).max(1.0).ln();
+        let smooth = |mm: f32| ((ink.dpi * mm / 25.4).round() as usize).max(1);
+        *sum += WORTH * SCALES.iter().map(|&mm| sharp(smooth(mm))).sum::<f64>() + WORTH_OF_STROKES * sharp(1);
+    }
 }
 
 /// A few lines are never as sure as a page of them.
