@@ -351,11 +351,11 @@ fn sampling_goes_on_in(flood: &[u8]) {
     let mut deframer = Deframer::new();
     assert!(played.bytes.iter().filter_map(|(_, byte)| deframer.push::<FromBoard>(*byte)).all(|frame| frame.is_ok()));
     let said = packets(played.bytes.iter().map(|(_, byte)| *byte));
-    let certificates = said.iter().filter_map(|packet| match packet.message {
+    let mut certificates = said.iter().filter_map(|packet| match packet.message {
         FromBoard::Certificate(certificate) => Some(certificate),
         _ => None,
     });
-    let certificate = certificates.last().expect("a certificate after the flood");
+    let certificate = certificates.next_back().expect("a certificate after the flood");
     assert!(certificate.until_ms > 780, "{certificate:?}");
     assert!(certificate.samples.abs_diff(certificate.until_ms - certificate.armed_ms) <= 1, "{certificate:?}");
     assert_eq!(certificate.opened, None);

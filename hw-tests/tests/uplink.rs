@@ -313,6 +313,7 @@ fn a_station_whose_files_were_put_back_from_a_copy_loses_no_new_event() {
     assert_eq!((stored(0, 20), stored(100, 30)), (20, 30), "and the old ones stay");
     let audit = audit(&supervisor);
     assert!(audit["streams"].as_array().unwrap().len() >= 2, "a new epoch: {audit}");
+    complete(&supervisor);
 }
 
 /// As the rig's writer of events names the time of the n-th.

@@ -57,6 +57,8 @@ pub(crate) enum Input {
     Lost {
         /// Other for each station and each time.
         random: u32,
+        /// The broker does not let this station say or hear something: it will not the next time either.
+        refused: bool,
     },
     /// The connection took events of what was to be sent up to this one, and has no room for more.
     Sent(u64),
@@ -131,14 +133,16 @@ pub(crate) struct Machine {
     forgotten: u64,
     state: State,
     backoff: Backoff,
+    /// What is acknowledged between two refusals does not shorten the wait for the next.
+    refusals: Backoff,
     outputs: VecDeque<Output>,
 }
 
 impl Machine {
     /// `stored` and `last` are what the spool says.
     pub(crate) fn new(now: Instant, epoch: String, stored: u64, last: u64) -> Self {
-        let (state, backoff) = (State::Down { until: now }, Backoff::default());
-        Self { epoch, last, stored, forgotten: stored, state, backoff, outputs: VecDeque::new() }
+        let (state, backoff, refusals) = (State::Down { until: now }, Backoff::default(), Backoff::default());
+        Self { epoch, last, stored, forgotten: stored, state, backoff, refusals, outputs: VecDeque::new() }
     }
 
     pub(crate) fn is_up(&self) -> bool {
@@ -211,11 +215,14 @@ impl Machine {
                 self.state = State::Up { since: now, sent, heard: now, patience: SILENCE, asked, full: false };
                 self.forget();
             }
-            Input::Lost { random } => {
+            Input::Lost { random, refused } => {
                 if matches!(self.state, State::Up { since, .. } if now >= since + STEADY) {
                     self.backoff.succeeded();
+                    self.refusals.succeeded();
                 }
-                self.state = State::Down { until: now + self.backoff.failed(random) };
+                let pause = self.backoff.failed(random);
+                let pause = if refused { pause.max(self.refusals.failed(random)) } else { pause };
+                self.state = State::Down { until: now + pause };
                 self.outputs.retain(|output| !matches!(output, Output::Send { .. } | Output::SendAgain { .. }));
                 return;
             }

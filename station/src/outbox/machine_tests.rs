@@ -4,7 +4,9 @@
 
 mod world;
 
+use super::machine::{Input, Machine};
 use proptest::prelude::*;
+use std::time::Instant;
 use world::World;
 
 #[derive(Debug, Clone)]
@@ -86,4 +88,23 @@ proptest! {
     fn none_is_lost_when_the_supervisors_database_is_put_back_from_an_old_copy(steps in moves(Some(Move::SupervisorPutBack))) {
         run(&steps);
     }
+}
+
+#[test]
+fn a_station_that_is_refused_again_and_again_asks_ever_less_though_its_events_are_taken() {
+    let mut now = Instant::now();
+    let mut machine = Machine::new(now, "e".into(), 0, 0);
+    let mut waits = Vec::new();
+    for n in 1..=12 {
+        machine.handle_timeout(now);
+        machine.handle(now, Input::Up);
+        machine.handle(now, Input::Given(n));
+        machine.handle(now, Input::Acknowledged { epoch: "e".into(), seq: n, same: true });
+        machine.handle(now, Input::Lost { random: u32::MAX, refused: true });
+        while machine.poll_output().is_some() {}
+        let (until, _) = machine.poll_timeout().unwrap();
+        waits.push((until - now).as_secs_f64());
+        now = until;
+    }
+    assert!(waits.is_sorted() && waits[0] <= 0.5 && waits[11] == 30.0, "{waits:?}");
 }

@@ -277,12 +277,16 @@ impl<T: Transport> Task<T> {
     }
 
     fn lose(&mut self, why: &str) {
+        self.hang_up(why, false);
+    }
+
+    fn hang_up(&mut self, why: &str, refused: bool) {
         if self.trouble.as_deref() != Some(why) {
             tracing::warn!(why, "no way to the supervisor; trying again");
         }
         self.trouble = Some(why.into());
         if self.link.take().is_some() {
-            self.machine.handle(Instant::now(), Input::Lost { random: random() });
+            self.machine.handle(Instant::now(), Input::Lost { random: random(), refused });
         }
     }
 
@@ -304,7 +308,9 @@ impl<T: Transport> Task<T> {
                 session.taken += 1;
                 self.forget_taken_readings();
             }
-            Heard::Refused(why) => self.lose(&format!("the broker does not take what this station says: {why}")),
+            Heard::Refused(why) => {
+                self.hang_up(&format!("the broker does not take what this station says: {why}"), true);
+            }
             Heard::Down(why) => self.lose(&why),
             Heard::Message { topic, payload, .. } => match self.understand(&topic, &payload) {
                 Ok(Some(input)) => self.machine.handle(Instant::now(), input),

@@ -3,9 +3,11 @@
 use super::payload::{Metric, Properties, Property, Value, datatype};
 use serde_json::Value as Json;
 
-/// Every metric that a device has: its name, its type, its unit, and where it stands in the picture of a station (`s`) and of
-/// its room (`r`). What is unknown, or too old to be shown as a number, is null.
-const METRICS: [(&str, u32, &str, fn(&Json, &Json) -> Json); 15] = [
+/// A metric's name, type and unit, and where it stands in the picture of a station (`s`) and of its room (`r`).
+type Told = (&'static str, u32, &'static str, fn(&Json, &Json) -> Json);
+
+/// Every metric that a device has. What is unknown, or too old to be shown as a number, is null.
+const METRICS: [Told; 15] = [
     ("Software", datatype::STRING, "", |s, _| s["software"].clone()),
     ("Batch/Name", datatype::STRING, "", |s, _| s["batch"]["batch"].clone()),
     ("Batch/Operator", datatype::STRING, "", |s, _| s["batch"]["operator"].clone()),

@@ -29,7 +29,7 @@ pub(crate) struct Stream {
     stored: u64,
     /// Everything up to here was acknowledged.
     through: u64,
-    /// The highest number known, here or from the station.
+    /// The highest number known, here or from the station; of an epoch that was given up, the last that was acknowledged.
     last: u64,
     /// First and last number of the first ranges that are missing.
     missing: Vec<(u64, u64)>,
@@ -90,11 +90,8 @@ impl Auditor {
              FROM stream ORDER BY station, coalesce(told_ms, 0) DESC, epoch",
         )?;
         let streams = statement
-            .query_map([], |row| {
-                let current: Option<bool> = row.get(4)?;
-                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, current.unwrap_or(false)))
-            })?
-            .collect::<rusqlite::Result<Vec<(String, String, u64, u64, bool)>>>()?;
+            .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)))?
+            .collect::<rusqlite::Result<Vec<(String, String, u64, u64, Option<bool>)>>>()?;
         let streams = streams
             .into_iter()
             .map(|(station, epoch, through, told, current)| self.stream(station, epoch, (through, told), current))
@@ -117,31 +114,34 @@ impl Auditor {
         station: String,
         epoch: String,
         (through, told): (u64, u64),
-        current: bool,
+        current: Option<bool>,
     ) -> rusqlite::Result<Stream> {
+        // What was not acknowledged of an epoch that a station has given up it has numbered again in the next one. Stations of
+        // before do not say which epoch is theirs.
+        let given_up = current == Some(false);
+        let until = if given_up { through } else { i64::MAX as u64 };
         let (stored, highest, first_time, last_time): (u64, u64, _, _) = self.db.query_row(
-            "SELECT count(*), coalesce(max(seq), 0), min(time), max(time) FROM event WHERE station = ?1 AND epoch = ?2",
-            [&station, &epoch],
+            "SELECT count(*), coalesce(max(seq), 0), min(time), max(time) FROM event
+             WHERE station = ?1 AND epoch = ?2 AND seq <= ?3",
+            params![station, epoch, until],
             |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)),
         )?;
         let broken = self.db.query_row(
             "SELECT count(*) FROM event e JOIN event before
                  ON before.station = e.station AND before.epoch = e.epoch AND before.seq = e.seq - 1
-             WHERE e.station = ?1 AND e.epoch = ?2 AND e.previous IS NOT NULL AND e.previous <> before.time",
-            [&station, &epoch],
+             WHERE e.station = ?1 AND e.epoch = ?2 AND e.seq <= ?3 AND e.previous IS NOT NULL AND e.previous <> before.time",
+            params![station, epoch, until],
             |row| Ok(row.get::<_, u64>(0)? > 0),
         )?;
-        // What a station had numbered in an epoch that it gave up it has numbered again in the next one.
-        let told = if current { told } else { 0 };
-        let last = highest.max(told).max(through);
+        let last = if given_up { through } else { highest.max(told).max(through) };
         let mut missing: Vec<(u64, u64)> = self
             .db
             .prepare(
                 "SELECT before + 1, seq - 1 FROM (
-                     SELECT seq, lag(seq, 1, 0) OVER (ORDER BY seq) AS before FROM event WHERE station = ?1 AND epoch = ?2
+                     SELECT seq, lag(seq, 1, 0) OVER (ORDER BY seq) AS before FROM event WHERE station = ?1 AND epoch = ?2 AND seq <= ?4
                  ) WHERE seq > before + 1 ORDER BY seq LIMIT ?3",
             )?
-            .query_map(params![station, epoch, RANGES], |row| Ok((row.get(0)?, row.get(1)?)))?
+            .query_map(params![station, epoch, RANGES, until], |row| Ok((row.get(0)?, row.get(1)?)))?
             .collect::<rusqlite::Result<_>>()?;
         if last > highest && missing.len() < RANGES as usize {
             missing.push((highest + 1, last));
@@ -150,7 +150,7 @@ impl Auditor {
         Ok(Stream {
             station,
             epoch,
-            current,
+            current: current.unwrap_or(false),
             stored,
             through,
             last,

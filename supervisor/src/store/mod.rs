@@ -99,6 +99,8 @@ impl Store {
         db.busy_timeout(PATIENCE).map_err(sqlite)?;
         db.pragma_update(None, "journal_mode", "WAL").map_err(sqlite)?;
         db.pragma_update(None, "synchronous", "FULL").map_err(sqlite)?;
+        // KiB, for each connection.
+        db.pragma_update(None, "cache_size", -1_024).map_err(sqlite)?;
         db.set_transaction_behavior(TransactionBehavior::Immediate);
         let tx = db.transaction().map_err(sqlite)?;
         let found: i64 = tx.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(sqlite)?;

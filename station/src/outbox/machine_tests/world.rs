@@ -200,7 +200,7 @@ impl World {
         self.out.clear();
         self.back.clear();
         if std::mem::take(&mut self.up) {
-            self.machine.handle(self.now, Input::Lost { random: 7 });
+            self.machine.handle(self.now, Input::Lost { random: 7, refused: false });
         }
     }
 

@@ -48,6 +48,8 @@ pub(super) fn prepare(db: &mut Connection, file: &Path) -> Result<(), SpoolError
     let sqlite = |source| SpoolError::Sqlite { file: file.into(), source };
     db.pragma_update(None, "journal_mode", "WAL").map_err(sqlite)?;
     db.pragma_update(None, "synchronous", "FULL").map_err(sqlite)?;
+    // KiB: rows are written once and read in order.
+    db.pragma_update(None, "cache_size", -256).map_err(sqlite)?;
     match db.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(sqlite)? {
         0i64 => {
             let tx = db.transaction().map_err(sqlite)?;

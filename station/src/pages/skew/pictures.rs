@@ -63,7 +63,7 @@ impl Pictures {
         let mut cells = vec![false; solid.len()];
         let mut sides = Vec::new();
         let least = (LEAST_MM / 25.4 * small.dpi) as usize / CELL;
-        let turned = transposed(fine);
+        let mut turned: Option<Grey> = None;
         let on_paper = |x: usize, y: usize| {
             let (x, y) = ((x / 2).min(small.width - 1), (y / 2).min(small.height - 1));
             !ink.is_masked(y * small.width + x)
@@ -73,7 +73,7 @@ impl Pictures {
             if xs.1 - xs.0 < least || ys.1 - ys.0 < least {
                 continue;
             }
-            let own = sides_of(&patch, across, (fine, &turned), on_paper);
+            let own = sides_of(&patch, across, (fine, turned.get_or_insert_with(|| transposed(fine))), on_paper);
             // A shadow or a stain has no straight sides that are square to each other.
             if agreed(&own).is_some() {
                 patch.iter().for_each(|&i| cells[i] = true);
