@@ -305,15 +305,20 @@ fn tiff_dpi(bytes: &[u8]) -> Option<(f64, f64)> {
         Value::Rational(n, d) if d > 0 => Some(f64::from(n) / f64::from(d) * unit),
         _ => None,
     };
-    Some((density(Tag::XResolution)?, density(Tag::YResolution)?))
+    let across = density(Tag::XResolution)?;
+    Some((across, density(Tag::YResolution).unwrap_or(across)))
 }
 
 /// How many pages a TIFF has.
 fn pages_in(bytes: &[u8]) -> usize {
     let Ok(mut decoder) = tiff::decoder::Decoder::new(Cursor::new(bytes)) else { return 1 };
-    let mut pages = 1;
-    while decoder.more_images() && decoder.next_image().is_ok() {
-        pages += 1;
+    let mut pages = 0;
+    loop {
+        // A reduced copy (bit 0) or a mask (bit 2) is no page.
+        let kind = decoder.get_tag_u32(tiff::tags::Tag::NewSubfileType).unwrap_or(0);
+        pages += usize::from(kind & 0b101 == 0);
+        if !decoder.more_images() || decoder.next_image().is_err() {
+            return pages;
+        }
     }
-    pages
 }

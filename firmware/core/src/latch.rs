@@ -39,8 +39,9 @@ impl Run {
         if spans < lasts_ms {
             return None;
         }
-        let more = spans.saturating_add(1) - self.told;
-        self.told += more;
+        // After 49 days the span begins anew.
+        let more = spans.saturating_add(1).saturating_sub(self.told);
+        self.told = self.told.saturating_add(more);
         Some((first, more))
     }
 

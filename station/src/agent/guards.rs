@@ -175,7 +175,9 @@ impl Agent {
         let picture = self.machine.picture();
         if picture.plan.is_some() && picture.saving == 0 {
             // Refused while a pass ends; then it is tried again with what comes next.
-            let _ = self.machine.handle(now, Input::Close);
+            if self.machine.handle(now, Input::Close).is_ok() {
+                let _ = self.out.scanner.try_send(crate::scanner::task::Command::Close);
+            }
         }
     }
 

@@ -20,6 +20,8 @@ impl Agent {
             task::Event::Ready(taken) => {
                 self.note(Note::Ready(taken.clone()));
                 self.taken = Some(taken);
+                // A press that the device has kept from before is for no page.
+                self.scanner_says.button = true;
             }
             task::Event::Progress { attempt, bytes, total } => {
                 if self.passes.contains_key(&attempt) {
@@ -103,7 +105,7 @@ impl Agent {
             FromBoard::Certificate(certificate) => {
                 let attempt = certificate.number;
                 let Some(pass) = self.passes.get_mut(&attempt) else { return };
-                let (Some(armed), Some(asked)) = (pass.armed, pass.asked) else { return };
+                let (Some(armed), Some(asked), None) = (pass.armed, pass.asked, pass.certificate) else { return };
                 pass.certificate = Some(certificate);
                 let verdict = interlock::judge(&certificate, attempt, asked.saturating_duration_since(armed));
                 if verdict.is_ok() {

@@ -23,6 +23,7 @@ const SMALL_MM2: f32 = 0.5;
 const SMALL_DEPTH: f32 = 9.0;
 /// A streak runs down so much of the scan; a stroke of a pen does not.
 const STREAK: f32 = 0.5;
+const STREAK_MM: f32 = 20.0;
 /// So many pairs of neighbours say enough about the grain.
 const SAMPLE: usize = 100_000;
 /// The rim of a sheet holds shadows and frayed paper, in mm.
@@ -104,7 +105,7 @@ fn is_writing(coarse: &Grey, fine: &Grey, patch: &[usize], least: f32) -> bool {
     // A punch hole: round, 4 to 7.5 mm wide.
     let round = (wide - high).abs() < 0.8 && (0.68..0.9).contains(&(area / (wide * high)));
     // A streak of the scanner: straight down the whole scan, thinner than any rule that long.
-    let streak = wide < 1.1 && high > STREAK * coarse.height as f32 / mm;
+    let streak = wide < 1.1 && high > (STREAK * coarse.height as f32 / mm).max(STREAK_MM);
     if streak || (round && depth >= 40.0 && (4.0..7.5).contains(&wide)) {
         return false;
     }

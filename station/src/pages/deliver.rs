@@ -30,9 +30,11 @@ pub(crate) fn deliver(
     with_preview: bool,
     metadata: impl Fn(&Findings) -> Metadata,
 ) -> Result<Delivered, EncodeError> {
-    let made = attempt(page, findings, profile, with_preview, &metadata)?;
-    if let Some(made) = made {
-        return Ok(made);
+    match attempt(page, findings, profile, with_preview, &metadata) {
+        Ok(Some(made)) => return Ok(made),
+        // Turned, it is too large for a file.
+        Ok(None) | Err(EncodeError::Size(..)) => {}
+        Err(error) => return Err(error),
     }
     findings.refuse(page);
     attempt(page, findings, profile, with_preview, &metadata)?.ok_or(EncodeError::Strips)

@@ -98,11 +98,16 @@ fn of_ink(fine: &Grey, ink: &InkMap, sheet: &Sheet) -> Skew {
     let pictures = Pictures::find(fine, ink);
     let written = pictures.as_ref().map(|pictures| pictures.taken_out(ink));
     let written = written.as_ref().unwrap_or(ink);
-    let upright = d > UPRIGHT * a;
-    if written.share() < SPARSE || upright {
+    let few = written.share() < SPARSE;
+    // Of a few lines columns say nothing: a title has three characters.
+    let upright = !few && d > UPRIGHT * a;
+    if few || upright {
         let ink = written.strong(&written.fine(fine));
         let by_pictures = pictures.and_then(|pictures| pictures.angle);
-        let known = sparse::Known { text: f64::from(angle_of(best)), confidence, edges: sheet.angle, by_pictures };
+        let text = f64::from(angle_of(best));
+        // Many upright lines know better than the sheet how they lie.
+        let edges = sheet.angle.filter(|edges| few || (edges - text).abs() < NEARLY);
+        let known = sparse::Known { text, confidence, edges, by_pictures };
         return sparse::find(&ink, if upright { Axis::Columns } else { Axis::Rows }, &known);
     }
     let full = ink.fine(fine);

@@ -70,7 +70,14 @@ pub(crate) async fn run(
     mut commands: mpsc::Receiver<Command>,
     events: mpsc::Sender<Event>,
 ) -> std::io::Result<()> {
-    let mut task = Task { slots: Slots::new(slots(&config.settings))?, config, worker: None, events, senses: true };
+    let mut task = Task {
+        slots: Slots::new(slots(&config.settings))?,
+        config,
+        worker: None,
+        events,
+        senses: true,
+        covered: false,
+    };
     let mut wanted = false;
     loop {
         let command = tokio::select! {
@@ -93,7 +100,11 @@ pub(crate) async fn run(
                 wanted = true;
                 task.look().await;
             }
-            Command::Close => wanted = false,
+            Command::Close => {
+                wanted = false;
+                // Others may want the device.
+                task.let_go().await;
+            }
             Command::Scan { attempt } => {
                 let event = match task.scan(attempt, &mut commands).await {
                     Ok(page) => Event::Page { attempt, page },
@@ -105,9 +116,7 @@ pub(crate) async fn run(
             }
         }
     }
-    if let Some(worker) = task.worker.take() {
-        worker.kill().await;
-    }
+    task.let_go().await;
     Ok(())
 }
 
@@ -118,6 +127,8 @@ struct Task {
     events: mpsc::Sender<Event>,
     /// The scanner may have sensors of its own.
     senses: bool,
+    /// It has told of its cover since it was opened: from then on silence is no answer.
+    covered: bool,
 }
 
 impl Task {
@@ -135,6 +146,14 @@ impl Task {
         }
     }
 
+    /// Closes the scanner.
+    async fn let_go(&mut self) {
+        if let Some(worker) = self.worker.take() {
+            worker.kill().await;
+            let _ = self.events.send(Event::Sensors(ScannerSensors::default())).await;
+        }
+    }
+
     /// Asks the scanner's sensors. A device without any is not asked again until it is opened anew.
     async fn sense(&mut self) {
         let Some(mut worker) = self.worker.take() else { return };
@@ -149,7 +168,8 @@ impl Task {
                 ScannerSensors::default()
             }
         };
-        self.senses = sensors != ScannerSensors::default();
+        self.covered |= sensors.cover_open.is_some();
+        self.senses = self.covered || sensors != ScannerSensors::default();
         // Told also when there are none: what a lost device said last must not stand for ever.
         let _ = self.events.send(Event::Sensors(sensors)).await;
     }
@@ -160,7 +180,6 @@ impl Task {
             None => self.open().await?,
         };
         let scanned = async {
-            self.cover(&mut worker).await?;
             let page = self.page(&mut worker, attempt, commands).await?;
             self.cover(&mut worker).await?;
             Ok(page)
@@ -184,13 +203,17 @@ impl Task {
         }
     }
 
-    /// A page on the glass counts only if the scanner's own cover sensor, where it has one, says closed before it and after.
+    /// A page on the glass counts only if the scanner's own cover sensor, where it has one, says closed after it; before it the
+    /// worker has asked.
     async fn cover(&self, worker: &mut Worker) -> Result<(), Fault> {
         if !self.senses || self.config.settings.source != Source::Flatbed {
             return Ok(());
         }
-        match worker.ask(&Request::Sensors, SENSES, "telling its sensors").await? {
+        match worker.ask(&Request::Sensors, self.config.stall, "telling its sensors").await? {
             Reply::Sensors(ScannerSensors { cover_open: Some(true), .. }) => Err(Fault::CoverOpen),
+            Reply::Sensors(ScannerSensors { cover_open: None, .. }) if self.covered => {
+                Err(Fault::DeviceIo { what: "the scanner's cover sensor cannot be read any more".into() })
+            }
             Reply::Sensors(_) => Ok(()),
             other => Err(unexpected(&other)),
         }
@@ -200,7 +223,7 @@ impl Task {
         let mut worker = Worker::spawn(&self.slots)?;
         match self.configure(&mut worker).await {
             Ok(taken) => {
-                self.senses = true;
+                (self.senses, self.covered) = (true, false);
                 let _ = self.events.send(Event::Ready(taken)).await;
                 Ok(worker)
             }

@@ -57,7 +57,7 @@ impl Interlock {
 
     /// Nothing was heard on the open line for longer than a board is silent.
     pub(crate) fn quiet(&mut self) {
-        if matches!(self.board, Board::Present { .. }) {
+        if self.is_understood() {
             self.board = Board::Greeting;
         }
     }

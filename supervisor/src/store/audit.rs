@@ -116,9 +116,19 @@ impl Auditor {
         (through, told): (u64, u64),
         current: Option<bool>,
     ) -> rusqlite::Result<Stream> {
-        // What was not acknowledged of an epoch that a station has given up it has numbered again in the next one. Stations of
-        // before do not say which epoch is theirs.
-        let given_up = current == Some(false);
+        // What was not acknowledged of an epoch that a station has given up it has numbered again in the next one, if it still
+        // had it: the same event, known by its time. Stations of before do not say which epoch is theirs.
+        let given_up = current == Some(false) && {
+            let left: u64 = self.db.query_row(
+                "SELECT count(*) FROM (
+                     SELECT time FROM event WHERE station = ?1 AND epoch = ?2 AND seq > ?3
+                     EXCEPT SELECT time FROM event WHERE station = ?1 AND epoch <> ?2
+                 )",
+                params![station, epoch, through],
+                |row| row.get(0),
+            )?;
+            left == 0
+        };
         let until = if given_up { through } else { i64::MAX as u64 };
         let (stored, highest, first_time, last_time): (u64, u64, _, _) = self.db.query_row(
             "SELECT count(*), coalesce(max(seq), 0), min(time), max(time) FROM event

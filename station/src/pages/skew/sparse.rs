@@ -11,12 +11,14 @@ const SCALES: [f32; 3] = [0.7, 1.0, 1.9];
 const WORTH: f64 = 25.0;
 /// The same for the profile that is not smoothed: it tells much of Latin, whose letters stand on a line, and little of Chinese,
 /// whose strokes lean.
-const WORTH_OF_STROKES: f64 = 12.0;
+const WORTH_OF_STROKES: f64 = 5.0;
 /// How far from where the search begins the angle may lie, and the steps of the search, in degrees.
 const REACH: f64 = 1.0;
 const STEP: f64 = 0.02;
 /// Print that lies along its sheet: share of sheets, and how well the edges tell, in degrees.
 const ALONG: (f64, f64) = (0.55, 0.04);
+/// Pictures of the page lie nearer than this to its sheet or its lines, in degrees.
+const ASTRAY: f64 = 0.75;
 /// Print askew on its sheet, in degrees.
 const ASKEW: f64 = 0.25;
 /// Within this the confidence promises the angle to lie, in degrees.
@@ -35,14 +37,17 @@ pub(super) struct Known {
 
 /// Lines run along `axis`.
 pub(super) fn find(ink: &Grey, axis: Axis, known: &Known) -> Skew {
-    let middle = known.by_pictures.map(|(angle, _)| angle).or(known.edges).unwrap_or(known.text);
+    // Pictures that lie otherwise were glued in askew, or show through from the other side.
+    let likely = |&(angle, _): &(f64, f64)| (angle - known.edges.unwrap_or(known.text)).abs() < ASTRAY;
+    let by_pictures = known.by_pictures.filter(likely);
+    let middle = known.edges.or(by_pictures.map(|(angle, _)| angle)).unwrap_or(known.text);
     let count = (REACH / STEP) as i32;
     let mut grid: Vec<(f64, f64)> = (-count..=count)
         .map(|i| {
             let offset = f64::from(i) * STEP;
-            let along = known.edges.map_or(0.0, |edges| prior(middle + offset - edges).ln());
+            let along = known.edges.map_or(0.0, |edges| prior(middle + offset - edges).max(f64::MIN_POSITIVE).ln());
             let beside = |(angle, sigma): (f64, f64)| -0.5 * ((middle + offset - angle) / sigma).powi(2);
-            (offset, along + known.by_pictures.map_or(0.0, beside))
+            (offset, along + by_pictures.map_or(0.0, beside))
         })
         .collect();
     add_lines(&mut grid, ink, axis, middle as f32);
@@ -54,7 +59,7 @@ pub(super) fn find(ink: &Grey, axis: Axis, known: &Known) -> Skew {
     let offset = near(1.5 * PROMISED, top).map(|g| g.0 * g.1).sum::<f64>() / mass(1.5 * PROMISED, top);
     let share = mass(PROMISED, offset) / mass(f64::MAX, 0.0);
     // Without edges or pictures the coarse search has to be trusted first.
-    let trust = if known.edges.is_some() || known.by_pictures.is_some() { 1.0 } else { known.confidence.sqrt() };
+    let trust = if known.edges.is_some() || by_pictures.is_some() { 1.0 } else { known.confidence.sqrt() };
     Skew { angle: middle + offset, confidence: (share * trust).min(MOST) }
 }
 

@@ -9,8 +9,8 @@ const SAMPLES_LOST: f64 = 0.02;
 /// Samples that may be missing at the ends, and milliseconds that a message takes.
 const SLACK_MS: u32 = 20;
 /// Of an opening of 5 ms, samples no further apart than this see at least 2 ms from the first to the last, which is what the
-/// latch calls an opening; between two that lie further apart a lid could be opened and closed again unseen.
-const LONGEST_GAP_MS: u32 = 3;
+/// latch calls an opening; between samples that lie further apart a lid could be opened and closed again unseen.
+const LONGEST_GAP_MS: u32 = 2;
 
 const AGAIN: (&str, &str) =
     ("lay the same page again, close the lid, press start", "请重新放好同一页，合上盖板，按开始");
@@ -89,6 +89,6 @@ mod tests {
         assert_eq!(bad(Certificate { uncovered, ..CERTIFICATE }, 7, pass), "corner-lost");
         assert_eq!(bad(Certificate { samples: 900, ..CERTIFICATE }, 7, pass), "certificate-gap");
         assert_eq!(bad(CERTIFICATE, 7, Duration::from_millis(2_000)), "certificate-gap");
-        assert_eq!(bad(Certificate { longest_gap_ms: 4, ..CERTIFICATE }, 7, pass), "certificate-gap");
+        assert_eq!(bad(Certificate { longest_gap_ms: 3, ..CERTIFICATE }, 7, pass), "certificate-gap");
     }
 }
