@@ -298,7 +298,10 @@ impl Laid {
         match self.guessed.angle {
             // A blank page lies as its sheet lies.
             Some(angle) if blank => Skew { angle, confidence: EDGES_ALONE },
-            _ => skew::find(fine, self.ink_on_sheet.as_ref().unwrap_or(ink), &self.guessed, streaks),
+            _ => {
+                let ink = self.ink_on_sheet.as_ref().unwrap_or(ink);
+                skew::find(fine, ink, (&self.guessed, self.sheet.angle.is_some()), streaks)
+            }
         }
     }
 }

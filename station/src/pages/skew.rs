@@ -67,17 +67,17 @@ impl Axis {
 
 /// Finds the skew of a page. `ink` was made from `fine`.
 ///
-/// `streaks` says where dirt draws lines down the scan, in mm from its left side: they are no writing.
-pub(crate) fn find(fine: &Grey, ink: &InkMap, sheet: &Sheet, streaks: &[f64]) -> Skew {
+/// `seen` says that the sheet's edges were seen against a lid, and not by their shadows alone; `streaks` where dirt draws lines down the scan, in mm from its left side: they are no writing.
+pub(crate) fn find(fine: &Grey, ink: &InkMap, (sheet, seen): (&Sheet, bool), streaks: &[f64]) -> Skew {
     if streaks.is_empty() {
-        return of_ink(fine, ink, sheet);
+        return of_ink(fine, ink, (sheet, seen));
     }
     let (w, mm) = (ink.coarse.width, 25.4 / f64::from(ink.coarse.dpi));
     let on_streak = |i: usize| streaks.iter().any(|at| (((i % w) as f64 + 0.5) * mm - at).abs() < STREAK_MM);
-    of_ink(fine, &ink.without(on_streak), sheet)
+    of_ink(fine, &ink.without(on_streak), (sheet, seen))
 }
 
-fn of_ink(fine: &Grey, ink: &InkMap, sheet: &Sheet) -> Skew {
+fn of_ink(fine: &Grey, ink: &InkMap, (sheet, edges_seen): (&Sheet, bool)) -> Skew {
     let steps = (2.0 * COARSE_RANGE / COARSE_STEP) as usize + 1;
     let angle_of = |i: usize| -COARSE_RANGE + i as f32 * COARSE_STEP;
     let across = coarse(&transposed(&ink.coarse), Axis::Rows, steps, angle_of);
@@ -107,7 +107,7 @@ fn of_ink(fine: &Grey, ink: &InkMap, sheet: &Sheet) -> Skew {
         let text = f64::from(angle_of(best));
         // Many upright lines know better than the sheet how they lie.
         let edges = sheet.angle.filter(|edges| few || (edges - text).abs() < NEARLY);
-        let known = sparse::Known { text, confidence, edges, by_pictures };
+        let known = sparse::Known { text, confidence, edges, edges_seen, by_pictures };
         return sparse::find(&ink, if upright { Axis::Columns } else { Axis::Rows }, &known);
     }
     let full = ink.fine(fine);

@@ -19,6 +19,8 @@ const STEP: f64 = 0.02;
 const ALONG: (f64, f64) = (0.55, 0.04);
 /// Pictures of the page lie nearer than this to its sheet or its lines, in degrees.
 const ASTRAY: f64 = 0.75;
+/// Lines that are as sure as this in the coarse search are print.
+const DECIDED: f64 = 0.6;
 /// Print askew on its sheet, in degrees.
 const ASKEW: f64 = 0.25;
 /// Within this the confidence promises the angle to lie, in degrees.
@@ -31,21 +33,32 @@ pub(super) struct Known {
     pub(super) confidence: f64,
     /// The angle of the sheet.
     pub(super) edges: Option<f64>,
+    /// That was seen against a lid; otherwise by the shadows of its edges.
+    pub(super) edges_seen: bool,
     /// The angle of the sides of pictures, and its standard deviation.
     pub(super) by_pictures: Option<(f64, f64)>,
 }
 
 /// Lines run along `axis`.
 pub(super) fn find(ink: &Grey, axis: Axis, known: &Known) -> Skew {
-    // Pictures that lie otherwise were glued in askew, or show through from the other side.
-    let likely = |&(angle, _): &(f64, f64)| (angle - known.edges.unwrap_or(known.text)).abs() < ASTRAY;
-    let by_pictures = known.by_pictures.filter(likely);
-    let middle = known.edges.or(by_pictures.map(|(angle, _)| angle)).unwrap_or(known.text);
+    let near = |angle: f64, other: f64| (angle - other).abs() < ASTRAY;
+    let decided = known.confidence > DECIDED;
+    let (edges, by_pictures) = match (known.edges, known.by_pictures) {
+        (Some(edges), Some(p)) if near(p.0, edges) => (Some(edges), Some(p)),
+        // Lines and pictures agree against what was taken for shadows of the sheet's edges.
+        (Some(_), Some(p)) if !known.edges_seen && decided && near(p.0, known.text) => (None, Some(p)),
+        // Pictures that lie otherwise were glued in askew, or show through from the other side. Lines that are unsure of
+        // themselves say nothing against them.
+        (Some(edges), Some(_)) => (Some(edges), None),
+        (None, Some(p)) if decided && !near(p.0, known.text) => (None, None),
+        (edges, by_pictures) => (edges, by_pictures),
+    };
+    let middle = edges.or(by_pictures.map(|(angle, _)| angle)).unwrap_or(known.text);
     let count = (REACH / STEP) as i32;
     let mut grid: Vec<(f64, f64)> = (-count..=count)
         .map(|i| {
             let offset = f64::from(i) * STEP;
-            let along = known.edges.map_or(0.0, |edges| prior(middle + offset - edges).max(f64::MIN_POSITIVE).ln());
+            let along = edges.map_or(0.0, |edges| prior(middle + offset - edges).max(f64::MIN_POSITIVE).ln());
             let beside = |(angle, sigma): (f64, f64)| -0.5 * ((middle + offset - angle) / sigma).powi(2);
             (offset, along + by_pictures.map_or(0.0, beside))
         })
@@ -59,7 +72,7 @@ pub(super) fn find(ink: &Grey, axis: Axis, known: &Known) -> Skew {
     let offset = near(1.5 * PROMISED, top).map(|g| g.0 * g.1).sum::<f64>() / mass(1.5 * PROMISED, top);
     let share = mass(PROMISED, offset) / mass(f64::MAX, 0.0);
     // Without edges or pictures the coarse search has to be trusted first.
-    let trust = if known.edges.is_some() || by_pictures.is_some() { 1.0 } else { known.confidence.sqrt() };
+    let trust = if edges.is_some() || by_pictures.is_some() { 1.0 } else { known.confidence.sqrt() };
     Skew { angle: middle + offset, confidence: (share * trust).min(MOST) }
 }
 
