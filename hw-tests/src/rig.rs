@@ -37,7 +37,7 @@ impl Rig {
         toml::from_str(&text).with_context(|| format!("rig {}", file.display()))
     }
 
-    /// The board greets, its self-test is good, and it arms on the page in its corner.
+    /// The board greets, and its self-test is good.
     pub fn board_story(&self, station: &dyn Fn() -> Command) -> anyhow::Result<Told> {
         let Some(board) = &self.board else { return Ok(Told::Skipped("the rig names no board".into())) };
         let out = station().args(["board", "--board", board, "self-test"]).output()?;
@@ -52,7 +52,7 @@ impl Rig {
         Ok(Told::Ran(said))
     }
 
-    /// A page is scanned, straightened and kept.
+    /// A page is scanned, straightened and kept; on the glass the board certifies it, if the bench has one.
     pub fn scanner_story(&self, station: &dyn Fn() -> Command, folder: &Path) -> anyhow::Result<Told> {
         let Some(device) = &self.scanner else { return Ok(Told::Skipped("the rig names no scanner".into())) };
         let listed = station().arg("devices").output()?;
@@ -64,8 +64,13 @@ impl Rig {
         let mut command = station();
         command
             .args(["scan", "--device", device, "--source", source, "--pages", "1", "--dpi", "200", "--start", "auto"]);
-        if source == "flatbed" {
-            command.arg("--without-interlocks");
+        // Without the board of the bench the scanner is tried all the same.
+        let there = source == "flatbed" && matches!(self.board_story(station), Ok(Told::Ran(_)));
+        let guard = self.board.as_ref().filter(|_| there);
+        match guard {
+            Some(board) => _ = command.args(["--board", board]),
+            None if source == "flatbed" => _ = command.arg("--without-interlocks"),
+            None => {}
         }
         let out = command.arg("--out").arg(folder).output()?;
         let (said, wrong) = texts(&out);
@@ -73,7 +78,10 @@ impl Rig {
         let page = folder.join("1/1-1-1/volume-0001/0001.jpg");
         let size = image::image_dimensions(&page).with_context(|| page.display().to_string())?;
         anyhow::ensure!(size.0 > 1_000 && size.1 > 1_000, "{size:?}");
-        Ok(Told::Ran(format!("a page of {} × {} pixels", size.0, size.1)))
+        let certified = String::from_utf8_lossy(&std::fs::read(&page)?).contains("lid closed");
+        anyhow::ensure!(certified == guard.is_some(), "certified: {certified}");
+        let watched = if certified { ", certified by the board" } else { "" };
+        Ok(Told::Ran(format!("a page of {} × {} pixels{watched}", size.0, size.1)))
     }
 
     /// The UPS is known and on mains.

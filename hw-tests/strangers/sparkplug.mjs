@@ -9,7 +9,8 @@ if (process.argv[2] === 'rebirth') {
   const metric = { name: 'Node Control/Rebirth', type: 'Boolean', value: true };
   process.stdout.write(spb.encodePayload({ timestamp: Date.now(), metrics: [metric] }));
 } else {
-  for (const line of readFileSync(0, 'utf8').split('\n').filter((line) => line)) {
+  // The last line may not be whole yet.
+  for (const line of readFileSync(0, 'utf8').split('\n').slice(0, -1)) {
     const [topic, qos, retain, hex] = line.split(' ');
     const payload = spb.decodePayload(Buffer.from(hex, 'hex'));
     const plain = (key, value) => (value?.constructor?.name === 'Long' || value?.low !== undefined ? Number(value) : value);

@@ -92,6 +92,24 @@ fn a_room_sensor_that_fails_is_named_and_a_case_that_is_opened_is_told() {
 }
 
 #[test]
+fn a_board_that_falls_mute_on_an_open_line_is_missed_and_believed_again_once_it_speaks() {
+    let desk = desk(1, 0.0);
+    desk.operator().lay(0).unwrap();
+    desk.station.wait("the desk to be ready", |v| v["holds"] == json!([])).unwrap();
+    desk.board.line(Quality::Loses { one_of: 1 });
+    let began = Instant::now();
+    desk.station.wait("silence", |v| v["board"] != "present").unwrap();
+    // Half a second of listening after the last word, which was up to a heartbeat ago.
+    assert!(began.elapsed() < Duration::from_millis(800), "{:?}", began.elapsed());
+    assert_eq!(desk.station.ask("start", &json!({})).unwrap().0, 409, "what is not heard is not closed");
+    desk.board.line(Quality::Good);
+    desk.station.wait("the board", |v| v["board"] == "present").unwrap();
+    desk.operator().lay(0).unwrap();
+    desk.operator().press_and_wait().unwrap();
+    assert_eq!(desk.numbers().unwrap(), [1]);
+}
+
+#[test]
 fn a_corner_sensor_with_a_short_circuit_is_not_paper() {
     let desk = desk(1, 0.0);
     desk.hold_after(|| desk.board.contacts(|raw| raw.left = 2), "corner-broken").unwrap();

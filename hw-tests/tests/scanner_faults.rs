@@ -6,9 +6,10 @@
 use hw_tests::{
     pages,
     scanner::VirtualScanner,
-    station::journal,
+    station::{Setup, Station, journal},
     terminal::{feeder, station},
 };
+use serde_json::{Value, json};
 use std::path::Path;
 use tempfile::TempDir;
 use virtual_scanner::desk::Settings;
@@ -186,4 +187,26 @@ fn a_second_program_on_the_same_journal_is_refused() {
     );
     assert!(running.wait().unwrap().success());
     assert_eq!(numbers(&out), [1, 2, 3, 4]);
+}
+
+#[test]
+fn a_feeder_that_sees_paper_and_feeds_none_is_told_apart_from_an_empty_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let scanner = scanner(&folder, |_| {});
+    scanner.desk.write_faults("3 start no-docs\n").unwrap();
+    let station = Station::start(path, &scanner, &Setup { source: "adf".into(), ..Setup::flatbed("desk-1") }).unwrap();
+    station.plan("1/1-1-1", &[("A-1", "One", 5)]).unwrap();
+    station.open("1/1-1-1").unwrap();
+    let start = || assert_eq!(station.ask("start", &json!({})).unwrap().0, 200);
+    let disagrees =
+        |v: &Value| v["faults"].as_array().is_some_and(|f| f.iter().any(|f| f["name"] == "feeder-disagrees"));
+    start();
+    station.wait("the fault", |v| v["fault"]["name"] == "feeder-empty" && disagrees(v)).unwrap();
+    // Pushed in, they are taken; then the feeder is empty indeed.
+    scanner.desk.set_position(2).unwrap();
+    start();
+    let view = station.wait("the end of the sheets", |v| v["batch"]["pages"] == 4 && v["desk"] == "waiting").unwrap();
+    assert!(!disagrees(&view), "{view}");
+    station.wait("an empty feeder", |v| v["fault"]["name"] == "feeder-empty" && !disagrees(v)).unwrap();
 }

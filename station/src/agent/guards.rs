@@ -33,6 +33,10 @@ pub(super) struct ScannerSays {
     pub(super) cover_follows_lid: bool,
     /// Since when the board says something else.
     pub(super) differs_since: Option<Instant>,
+    /// It has just fed no sheet: what its feeder's sensor says next is held against that.
+    pub(super) fed_none: bool,
+    /// That sensor sees paper all the same.
+    pub(super) feeds_none: bool,
     /// Its button was down when it was looked at last, or may have been pressed during a pass: devices keep a press until it
     /// is read, and that one is for no page.
     pub(super) button: bool,
@@ -40,7 +44,14 @@ pub(super) struct ScannerSays {
 
 impl Default for ScannerSays {
     fn default() -> Self {
-        Self { cover_open: None, cover_follows_lid: false, differs_since: None, button: true }
+        Self {
+            cover_open: None,
+            cover_follows_lid: false,
+            differs_since: None,
+            fed_none: false,
+            feeds_none: false,
+            button: true,
+        }
     }
 }
 
@@ -120,7 +131,23 @@ impl Agent {
     pub(super) fn faults(&self) -> Vec<Trouble> {
         let alarms = self.machine.holds().iter().filter(|hold| hold.severity == Severity::Alarm).cloned();
         let guard = if self.out.board.is_some() { self.plausible.faults() } else { Vec::new() };
-        alarms.chain(guard).chain(self.overrides.faults()).chain(self.power_faults()).chain(self.disk.fault()).collect()
+        let own = self.overrides.faults().into_iter().chain(self.feeder_fault()).chain(self.power_faults());
+        alarms.chain(guard).chain(own).chain(self.disk.fault()).collect()
+    }
+
+    /// The feeder's sensor sees paper, and the feeder takes none.
+    fn feeder_fault(&self) -> Option<Trouble> {
+        self.scanner_says.feeds_none.then(|| {
+            Trouble::new(
+                "feeder-disagrees",
+                ("the scanner says that paper lies in its feeder, and feeds none", "扫描仪显示进纸器有纸，但没有进纸"),
+                (
+                    "push the sheets in until they touch; if this stays, clean the feeder's sensor and rollers",
+                    "请将纸张推到底；如仍提示，请清洁进纸传感器和搓纸轮",
+                ),
+            )
+            .alarm()
+        })
     }
 
     /// A UPS that is lost or on battery the supervisor sees in the readings.

@@ -4,7 +4,8 @@ use super::{Agent, Note, Wish, cannot_keep, storage::Stalled};
 use crate::{
     batch::machine::Input,
     keep::{self, Job, KeepError, Made},
-    scanner::task,
+    pages::Flag,
+    scanner::{Fault, task},
     sensors::{interlock, link::BoardEvent, nut::Power},
     words::Trouble,
 };
@@ -30,7 +31,7 @@ impl Agent {
                 }
             }
             task::Event::Page { attempt, page } => {
-                self.scanner_says.button = true;
+                (self.scanner_says.button, self.scanner_says.feeds_none) = (true, false);
                 self.progress = None;
                 if let Some(pass) = self.passes.get_mut(&attempt) {
                     pass.raw = Some(page);
@@ -39,6 +40,9 @@ impl Agent {
             }
             task::Event::Sensors(sensors) => {
                 self.scanner_says.cover_open = sensors.cover_open;
+                let says = &mut self.scanner_says;
+                says.feeds_none = (says.feeds_none || says.fed_none) && sensors.page_loaded == Some(true);
+                says.fed_none = false;
                 self.compare_lids(Instant::now());
                 let down = sensors.start_button == Some(true);
                 if down && !self.scanner_says.button {
@@ -49,6 +53,7 @@ impl Agent {
             task::Event::Failed { attempt, fault } => {
                 self.scanner_says.button = true;
                 self.progress = None;
+                self.scanner_says.fed_none = fault == Fault::FeederEmpty;
                 self.passes.remove(&attempt);
                 self.tell(Input::ScanFailed { attempt, why: Trouble::from(&fault) });
             }
@@ -185,7 +190,9 @@ impl Agent {
         match result {
             Ok(made) if self.passes.contains_key(&attempt) => {
                 if matches!(made.kept.event.interlock, Interlock::Certified | Interlock::WatchedByStation) {
-                    self.plausible.page(made.corner_mm);
+                    let has = |flag: Flag| made.kept.event.flags.iter().any(|name| name == flag.name());
+                    // A lid that is dark from side to side.
+                    self.plausible.page(made.corner_mm, has(Flag::Blank) && has(Flag::Dark));
                 }
                 self.made.insert(attempt, made);
                 self.tell(Input::Processed { attempt });

@@ -17,13 +17,21 @@ const FAILED_READINGS: u32 = 3;
 /// A board that greets later than this after its start tells of a restart that is long over.
 const JUST_STARTED_MS: u32 = 10_000;
 
+/// Where an image has its paper, if the corner's sensors are wrong.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Elsewhere {
+    /// So far from the corner, in mm.
+    Away(f64),
+    Nowhere,
+}
+
 /// What was seen.
 #[derive(Debug, Default)]
 pub(crate) struct Plausible {
     lid_still: u32,
     corner_still: u32,
-    /// Where the paper of the last page began, if that was not in the corner.
-    elsewhere: Option<f64>,
+    /// Where the last image had its paper, if that was not in the corner.
+    elsewhere: Option<Elsewhere>,
     humidity: Option<(u32, Instant)>,
     flat: bool,
     failed: Option<(ClimateFault, u32)>,
@@ -88,10 +96,11 @@ impl Plausible {
         self.restarted = None;
     }
 
-    /// Where the paper of a certified page begins in its image, across and down in mm, if that was seen.
-    pub(crate) fn page(&mut self, corner_mm: Option<(f64, f64)>) {
-        let far = corner_mm.map(|(x, y)| x.max(y));
-        self.elsewhere = far.filter(|&far| far >= ELSEWHERE_MM);
+    /// Where the paper of a certified page begins in its image, across and down in mm, if that was seen; `nothing`: the image
+    /// is dark from side to side.
+    pub(crate) fn page(&mut self, corner_mm: Option<(f64, f64)>, nothing: bool) {
+        let far = corner_mm.map(|(x, y)| x.max(y)).filter(|&far| far >= ELSEWHERE_MM).map(Elsewhere::Away);
+        self.elsewhere = if nothing { Some(Elsewhere::Nowhere) } else { far };
     }
 
     /// What stands against a start, until the sensor moves.
@@ -126,13 +135,20 @@ impl Plausible {
 
     /// What somebody must look at; it does not stop the desk.
     pub(crate) fn faults(&self) -> Vec<Trouble> {
-        let elsewhere = self.elsewhere.map(|mm| {
+        let elsewhere = self.elsewhere.map(|elsewhere| {
+            let (en, zh) = match elsewhere {
+                Elsewhere::Away(mm) => (
+                    format!("the corner's sensors saw paper, but in the image it begins {mm:.0} mm away"),
+                    format!("传感器显示左上角有纸，但图像中纸张距角 {mm:.0} 毫米"),
+                ),
+                Elsewhere::Nowhere => (
+                    "the corner's sensors saw paper, but there is no paper in the image".into(),
+                    "传感器显示左上角有纸，但图像中没有纸张".into(),
+                ),
+            };
             Trouble::new(
                 "corner-disagrees",
-                (
-                    &format!("the corner's sensors saw paper, but in the image it begins {mm:.0} mm away"),
-                    &format!("传感器显示左上角有纸，但图像中纸张距角 {mm:.0} 毫米"),
-                ),
+                (&en, &zh),
                 ("look at the page; clean or calibrate the corner's sensors", "请检查该页；清洁或校准左上角传感器"),
             )
             .alarm()
@@ -269,11 +285,14 @@ mod tests {
     #[test]
     fn paper_far_from_its_corner_and_an_open_case_are_named() {
         let mut seen = Plausible::default();
-        seen.page(Some((2.0, 31.0)));
+        seen.page(Some((2.0, 31.0)), false);
         seen.see(&Inputs { tamper: true, ..AT_REST });
         assert_eq!(names(&seen.faults()), ["corner-disagrees", "case-open"]);
-        seen.page(Some((2.0, 3.0)));
+        seen.page(Some((2.0, 3.0)), false);
         seen.see(&AT_REST);
         assert!(seen.faults().is_empty());
+        seen.page(None, true);
+        assert_eq!(names(&seen.faults()), ["corner-disagrees"]);
+        assert!(seen.faults()[0].text.en.contains("no paper"));
     }
 }
