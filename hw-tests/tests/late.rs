@@ -1,4 +1,4 @@
-//! What is late is shown as late: an hour without a broker, and a clock that lies.
+//! What is late is shown as late: an hour without a broker, readings that nobody heard, and a clock that lies.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout)] // a story that cannot go on has failed
 
@@ -8,7 +8,7 @@ use hw_tests::{
     losses::LIMITS,
     mosquitto::Mosquitto,
     pages,
-    process::wait,
+    process::{PATIENCE, wait, wait_for},
     scanner::VirtualScanner,
     station::{Setup, Station},
     supervisor::{self, Supervisor},
@@ -139,6 +139,44 @@ fn an_hour_without_a_broker_fits_into_the_outbox_comes_in_quickly_and_is_shown_a
         Ok((card["late_ms"].is_null() && card["catching_up"] == false && card["waiting"] == 0).then_some(()))
     })
     .unwrap();
+}
+
+#[test]
+fn what_is_read_while_no_supervisor_listens_comes_in_when_one_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    pages::write_numbered(&path.join("pages"), 1).unwrap();
+    let scanner = VirtualScanner::create(path, Settings { dpi: 200, ..Settings::new(&path.join("pages"), 1) }).unwrap();
+    let board = EmulatedBoard::plug_in(&path.join("board")).unwrap();
+    board.climate(Ok((17_500, 44_000)));
+    let broker = Mosquitto::start(&path.join("mosquitto"), LIMITS).unwrap();
+    let setup = Setup { board: Some(board.path().into()), broker: Some(broker.url()), ..Setup::flatbed(DESK) };
+    let station = Station::start(path, &scanner, &setup).unwrap();
+    station.wait("the broker", |v| v["network"]["connected"] == true).unwrap();
+    let kept = || -> u64 {
+        let outbox = Connection::open(station.state().join("outbox.db")).unwrap();
+        outbox.query_row("SELECT count(*) FROM reading", [], |row| row.get(0)).unwrap()
+    };
+    // The broker would take them, and drop them.
+    wait("readings to wait", || Ok((kept() >= 1).then_some(()))).unwrap();
+    let setup = supervisor::Setup { broker: Some(format!("url = \"{}\"\n", broker.url())), ..Default::default() };
+    let mut supervisor = Supervisor::start_with(&path.join("supervisor"), &setup).unwrap();
+    let come_in = |supervisor: &Supervisor, celsius: f64| {
+        wait("the readings", || {
+            let room = "SELECT count(*) FROM room WHERE celsius = ?1 AND received_ms - happened_ms > 1000";
+            let late: u64 = supervisor.database()?.query_row(room, [celsius], |row| row.get(0))?;
+            Ok((late >= 1 && kept() == 0).then_some(()))
+        })
+        .unwrap();
+    };
+    come_in(&supervisor, 17.5);
+
+    // One that dies while the broker lives answers no heartbeat any more.
+    supervisor.kill();
+    board.climate(Ok((16_500, 44_000)));
+    wait_for(2 * PATIENCE, "readings to wait again", || Ok((kept() >= 1).then_some(()))).unwrap();
+    supervisor.revive().unwrap();
+    come_in(&supervisor, 16.5);
 }
 
 #[test]

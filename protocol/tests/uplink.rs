@@ -179,9 +179,13 @@ fn the_messages_of_version_1_stay_as_they_were_released() {
     let late = event.timed(Some(since_boot(1_000)), since_boot(3_600_250));
     assert!(late.historical);
     golden("page-accepted-late", &late);
-    golden("ack", &Ack { epoch: "0f6c2f1e".into(), seq: 17, time: None, broken: false });
-    golden("ack-time", &Ack { epoch: "0f6c2f1e".into(), seq: 17, time: Some(at()), broken: false });
-    golden("ack-broken", &Ack { epoch: "0f6c2f1e".into(), seq: 17, time: Some(at()), broken: true });
+    golden("ack", &Ack { epoch: "0f6c2f1e".into(), seq: 17, time: None, broken: false, readings: None });
+    golden("ack-time", &Ack { epoch: "0f6c2f1e".into(), seq: 17, time: Some(at()), broken: false, readings: None });
+    golden("ack-broken", &Ack { epoch: "0f6c2f1e".into(), seq: 17, time: Some(at()), broken: true, readings: None });
+    golden(
+        "ack-readings",
+        &Ack { epoch: "0f6c2f1e".into(), seq: 17, time: Some(at()), broken: false, readings: Some(9) },
+    );
     let epoch = || "0f6c2f1e".to_string();
     golden("command-resend", &Command::Resend { epoch: epoch(), seq: 3, to: None });
     golden("command-resend-range", &Command::Resend { epoch: epoch(), seq: 3, to: Some(9) });

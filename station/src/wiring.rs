@@ -120,7 +120,8 @@ pub(crate) fn start(parts: Parts) -> anyhow::Result<Running> {
                 limit: parts.outbox_limit,
                 fresh_epoch,
             };
-            let name = format!("platen-{}-{}", parts.site, parts.station);
+            // Names have no underscore: no two stations share this.
+            let name = format!("platen_{}_{}", parts.site, parts.station);
             let transport = Mqtt::new(broker.clone(), name, MAX_MESSAGE as u32 + 1024, outbox::QUEUE);
             let (wake, wakes) = mpsc::channel(256);
             let task = tokio::spawn(async move {

@@ -28,7 +28,7 @@ const CHANNELS: [Channel; 5] = [
         message: "Reading",
         from_station: true,
         retained: false,
-        summary: "Readings of the room and of the power; may be thinned or lost",
+        summary: "Readings of the room and of the power; kept while no supervisor is heard, and then thinned when they take too much room",
         schema: of::<Envelope<Reading>>,
     },
     Channel {

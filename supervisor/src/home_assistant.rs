@@ -3,6 +3,11 @@
 use platen_protocol::uplink::{Channel, SiteId, StationId, Topic};
 use serde_json::{Value, json};
 
+/// A reading is no news after so many seconds. Home Assistant counts from the last message of the topic, of whatever kind.
+const EXPIRES_S: u32 = 60;
+/// A station that says nothing for so long is not known to be there.
+const SILENT_S: u32 = 20;
+
 /// Topic and message for a station, below Home Assistant's discovery prefix.
 pub(crate) fn device(prefix: &str, site: &SiteId, station: &StationId) -> (String, Value) {
     // Names have no underscore: no two stations share this.
@@ -12,32 +17,37 @@ pub(crate) fn device(prefix: &str, site: &SiteId, station: &StationId) -> (Strin
     // An empty value is no value: numbers of another kind of reading, or of the past, change nothing.
     let of_env = |kind: &str, field: &str| {
         format!(
-            "{{% if value_json.type == '{kind}' and not value_json.historical %}}{{{{ value_json.data.{field} }}}}{{% endif %}}"
+            "{{% if value_json.type == '{kind}' and not value_json.historical and value_json.data.{field} is number %}}\
+             {{{{ value_json.data.{field} }}}}{{% endif %}}"
         )
     };
     let number = |name: &str, class: &str, unit: &str, template: String| {
         json!({
             "p": "sensor", "name": name, "unique_id": format!("{id}_{class}"), "device_class": class,
             "unit_of_measurement": unit, "state_class": "measurement", "state_topic": env, "value_template": template,
-            "expire_after": 60,
+            "expire_after": EXPIRES_S,
         })
     };
     let components = json!({
         "temperature": number("Temperature", "temperature", "°C", of_env("platen.room.reading", "celsius")),
         "humidity": number("Humidity", "humidity", "%", of_env("platen.room.reading", "humidity")),
-        "battery": number("UPS charge", "battery", "%", of_env("platen.power.reading", "charge | default('', true)")),
+        "battery": number("UPS charge", "battery", "%", of_env("platen.power.reading", "charge")),
         "power": {
             "p": "sensor", "name": "Power", "unique_id": format!("{id}_power"), "state_topic": env,
             "icon": "mdi:power-plug-battery",
-            "value_template": "{% if value_json.type == 'platen.power.reading' %}{{ value_json.data.state }}{% else %}{{ this.state }}{% endif %}",
+            "expire_after": EXPIRES_S,
+            "value_template": "{% if value_json.type == 'platen.power.reading' and not value_json.historical %}{{ value_json.data.state }}{% else %}{{ this.state }}{% endif %}",
         },
         "waiting": {
             "p": "sensor", "name": "Events not yet reported", "unique_id": format!("{id}_waiting"), "state_topic": state,
             "state_class": "measurement", "value_template": "{{ value_json.waiting }}", "entity_category": "diagnostic",
+            "expire_after": SILENT_S,
         },
         "online": {
             "p": "binary_sensor", "name": "Station", "unique_id": format!("{id}_online"), "device_class": "connectivity",
             "state_topic": state, "value_template": "{{ 'ON' if value_json.online else 'OFF' }}",
+            // Broker and station may lose their power together: then nobody says the will.
+            "expire_after": SILENT_S,
         },
     });
     let message = json!({
@@ -66,7 +76,7 @@ mod tests {
         let template = message["cmps"]["temperature"]["value_template"].as_str().unwrap();
         assert_eq!(
             template,
-            "{% if value_json.type == 'platen.room.reading' and not value_json.historical %}{{ value_json.data.celsius }}{% endif %}"
+            "{% if value_json.type == 'platen.room.reading' and not value_json.historical and value_json.data.celsius is number %}{{ value_json.data.celsius }}{% endif %}"
         );
     }
 }

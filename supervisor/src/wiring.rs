@@ -61,11 +61,11 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     let site = config.site.name.clone();
     // Supervisors that share the stations must not be taken for one another.
     let name = match &config.broker.group {
-        None => format!("platen-supervisor-{site}"),
-        Some(group) => format!("platen-supervisor-{site}-{group}-{}", listener.local_addr()?.port()),
+        None => format!("platen-supervisor_{site}"),
+        Some(group) => format!("platen-supervisor_{site}_{group}_{}", listener.local_addr()?.port()),
     };
     // A bridge has a connection of its own.
-    let bridge = Mqtt::new(broker.clone(), format!("{name}-sparkplug"), MAX_MESSAGE as u32 + 1024, QUEUE);
+    let bridge = Mqtt::new(broker.clone(), format!("{name}_sparkplug"), MAX_MESSAGE as u32 + 1024, QUEUE);
     let transport = Mqtt::new(broker, name, MAX_MESSAGE as u32 + 1024, QUEUE);
     let discovery = config.home_assistant.as_ref().map(|home| home.prefix.clone());
     let listening = ingest::Config { site, group: config.broker.group.clone(), discovery };

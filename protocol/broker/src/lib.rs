@@ -98,8 +98,10 @@ pub enum Heard {
     },
     /// The broker has one message of ours; that promises nothing.
     Taken,
-    /// The broker did not take a message of ours, or does not let us listen: it says why.
+    /// The broker did not take a message of ours: it says why.
     Refused(String),
+    /// The broker does not let us listen: it says why.
+    Deaf(String),
     /// It is over. Nothing follows.
     Down(String),
 }

@@ -167,7 +167,7 @@ fn word(packet: Packet) -> Option<Heard> {
         }),
         Packet::SubAck(ack) => {
             let refused = ack.return_codes.iter().find(|code| !matches!(code, SubscribeReasonCode::Success(_)));
-            refused.map(|code| Heard::Refused(format!("it lets nobody listen here: {code:?}")))
+            refused.map(|code| Heard::Deaf(format!("it lets nobody listen here: {code:?}")))
         }
         _ => None,
     }

@@ -3,7 +3,7 @@
 //! | topic | sent by | what | kept by the broker |
 //! | --- | --- | --- | --- |
 //! | `platen/v1/<site>/<station>/event` | station | [`Envelope`] with an [`Event`]; stored exactly once by (station, epoch, seq) | no |
-//! | `…/env` | station | [`Envelope`] with a [`Reading`]; may be thinned or lost | no |
+//! | `…/env` | station | [`Envelope`] with a [`Reading`]; may be thinned | no |
 //! | `…/state` | station | [`State`]: birth, heartbeat, and as the will its death | yes |
 //! | `…/ack` | supervisor | [`Ack`]: everything up to here is stored | no |
 //! | `…/command` | supervisor | [`Command`] | no |
@@ -246,6 +246,15 @@ pub struct Ack {
     /// The next number is taken by an event that names another predecessor: for the same reason, with the same consequence.
     #[serde(default, skip_serializing_if = "core::ops::Not::not")]
     pub broken: bool,
+    /// Number of the last reading of [`kept_readings`] that is stored; told in the answer to a heartbeat.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub readings: Option<u64>,
+}
+
+/// The run in which readings are numbered that had to wait at a station, in place of an envelope's epoch.
+#[must_use]
+pub fn kept_readings(epoch: &str) -> alloc::string::String {
+    alloc::format!("{epoch}-readings")
 }
 
 /// Supervisor → station.

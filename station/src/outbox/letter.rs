@@ -4,7 +4,8 @@ use super::spool::{Kept, Waiting};
 use crate::moment::Moment;
 use jiff::Timestamp;
 use platen_protocol::uplink::{
-    Channel, Envelope, Event, MAX_MESSAGE, MessageError, Outbox, Reading, SiteId, State, StationId, Topic, write,
+    Channel, Envelope, Event, MAX_MESSAGE, MessageError, Outbox, Reading, SiteId, State, StationId, Topic,
+    kept_readings, write,
 };
 use serde::{Serialize, de::IgnoredAny};
 use std::fmt::Display;
@@ -59,7 +60,7 @@ impl Sender {
 
     /// A reading that had to wait.
     pub(super) fn kept_reading(&self, epoch: &str, kept: &Kept, now: &Moment) -> Option<Vec<u8>> {
-        let run = format!("{epoch}-readings");
+        let run = kept_readings(epoch);
         let envelope = Envelope::new(&self.site, &self.station, &run, kept.id, kept.at.parse().ok()?, Nothing {});
         splice(&envelope.timed(kept.monotonic.parse().ok(), now.monotonic.clone()), &kept.body).ok()
     }

@@ -54,6 +54,8 @@ pub(crate) enum Input {
     /// Numbers up to this one are given and lie on disk.
     Given(u64),
     Up,
+    /// The supervisor was silent, or new, and says something.
+    Heard,
     Lost {
         /// Other for each station and each time.
         random: u32,
@@ -214,6 +216,14 @@ impl Machine {
                 let (sent, asked) = (self.stored, VecDeque::new());
                 self.state = State::Up { since: now, sent, heard: now, patience: SILENCE, asked, full: false };
                 self.forget();
+            }
+            Input::Heard => {
+                // What was sent again in vain goes out now, and not when patience ends.
+                if let State::Up { sent, heard, patience, full, .. } = &mut self.state
+                    && *patience > SILENCE
+                {
+                    (*sent, *heard, *patience, *full) = (self.stored, now, SILENCE, false);
+                }
             }
             Input::Lost { random, refused } => {
                 if matches!(self.state, State::Up { since, .. } if now >= since + STEADY) {

@@ -12,7 +12,9 @@ use super::letter;
 use crate::{
     batch::store::{Entry, Journal, StoreError},
     durable::create_folders,
+    moment::Moment,
 };
+use jiff::Timestamp;
 pub(crate) use readings::Kept;
 use rusqlite::{Connection, Transaction, params};
 use std::{
@@ -49,6 +51,17 @@ pub(crate) struct Waiting {
     pub(crate) previous: Option<String>,
     /// The event as JSON.
     pub(crate) body: String,
+}
+
+impl Waiting {
+    /// How long ago it happened, in milliseconds: by the machine's own time, or over its restart by the wall clock.
+    pub(crate) fn waited(&self, now: &Moment) -> Option<u64> {
+        let happened = self.monotonic.as_deref().and_then(|m| m.parse().ok());
+        happened.and_then(|happened| now.monotonic.since(&happened)).or_else(|| {
+            let at: Timestamp = self.at.parse().ok()?;
+            u64::try_from(now.at.as_millisecond().saturating_sub(at.as_millisecond())).ok()
+        })
+    }
 }
 
 #[derive(Debug)]

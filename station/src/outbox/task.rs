@@ -3,6 +3,7 @@
 mod hears;
 mod readings;
 
+use self::readings::UnderWay;
 use super::{
     letter::{self, Sender},
     machine::{Input, Machine, Output},
@@ -24,6 +25,8 @@ use tokio::{
 
 /// The station says that it is there this often.
 const HEARTBEAT: Duration = Duration::from_secs(5);
+/// A supervisor answers each heartbeat; two in a row that nobody answers are a supervisor that does not listen.
+const DEAF: Duration = Duration::from_secs(12);
 /// What has no moment of its own is looked at this often.
 const TURN: Duration = Duration::from_secs(1);
 /// Turns between looks at what a renewed certificate would change, and between writes of readings that wait.
@@ -104,8 +107,10 @@ struct Session {
     most: usize,
     said: u64,
     taken: u64,
-    /// Readings that waited and are under way: the last one, and how much had been said with it.
-    readings: Option<(u64, u64)>,
+    /// When the supervisor last said something.
+    answered: Option<Instant>,
+    /// Readings that waited and are under way.
+    readings: Option<UnderWay>,
 }
 
 struct Task<T> {
@@ -156,6 +161,7 @@ impl<T: Transport> Task<T> {
                     if turns % TURNS == 0 {
                         self.machine.forget();
                         self.keep_pending();
+                        self.readings_are_overdue();
                         self.renew();
                     }
                     self.machine.go_on();
@@ -184,7 +190,7 @@ impl<T: Transport> Task<T> {
                 let topic = self.sender.topic(Channel::State);
                 let will = Said { topic, payload: self.sender.will(), retain: true, promise: Promise::AtLeastOnce };
                 let link = self.transport.connect(Some(will));
-                self.link = Some(Session { link, most: 0, said: 0, taken: 0, readings: None });
+                self.link = Some(Session { link, most: 0, said: 0, taken: 0, answered: None, readings: None });
             }
             Output::Send { from, to } => {
                 let took = self.send(&self.spool.waiting(from, to)?);
@@ -302,19 +308,23 @@ impl<T: Transport> Task<T> {
                 self.trouble = None;
                 self.machine.handle(Instant::now(), Input::Up);
                 self.beat();
-                self.send_kept_readings();
             }
             Heard::Taken => {
                 session.taken += 1;
-                self.forget_taken_readings();
+                self.ask_for_readings();
             }
             Heard::Refused(why) => {
                 self.hang_up(&format!("the broker does not take what this station says: {why}"), true);
             }
+            Heard::Deaf(why) => self.hang_up(&format!("the broker does not let this station listen: {why}"), true),
             Heard::Down(why) => self.lose(&why),
             Heard::Message { topic, payload, .. } => match self.understand(&topic, &payload) {
-                Ok(Some(input)) => self.machine.handle(Instant::now(), input),
-                Ok(None) => {}
+                Ok(input) => {
+                    self.listens();
+                    if let Some(input) = input {
+                        self.machine.handle(Instant::now(), input);
+                    }
+                }
                 Err(error) => tracing::warn!(%error, "a message that was not understood"),
             },
         }
@@ -339,13 +349,13 @@ impl<T: Transport> Task<T> {
 
     fn outbox(&self) -> Result<Outbox, SpoolError> {
         let (first, last) = (self.machine.first(), self.machine.last());
-        let now = Moment::now().monotonic;
-        let oldest = self.spool.waiting(first, first)?.pop().and_then(|w| w.monotonic?.parse().ok());
+        let now = Moment::now();
+        let oldest = self.spool.waiting(first, first)?.pop();
         Ok(Outbox {
             epoch: self.spool.epoch().into(),
             first,
             last,
-            oldest_ms: oldest.and_then(|happened| now.since(&happened)),
+            oldest_ms: oldest.and_then(|event| event.waited(&now)),
             bytes: self.spool.bytes(),
             limit: self.config.limit,
             quarantined: self.spool.quarantined()?,

@@ -9,6 +9,7 @@ use super::{
     holes::{self, Hole},
     ink,
     paper::Sheet,
+    torn::Torn,
     turn::Canvas,
 };
 use std::ops::Range;
@@ -43,6 +44,8 @@ pub(crate) struct Lid {
     band: f64,
     /// Punch holes that are filled.
     holes: [Option<Hole>; holes::MOST],
+    /// Corners that are torn off or folded.
+    torn: [Option<Torn>; 4],
 }
 
 /// How the sheet is delivered.
@@ -61,8 +64,8 @@ impl Fit {
     }
 }
 
-/// Fits the sheet, turned by `degrees`, with these holes filled.
-pub(crate) fn fit(page: &View<'_>, sheet: &Sheet, degrees: f64, holes: &[Hole]) -> Fit {
+/// Fits the sheet, turned by `degrees`, with these holes filled and its torn corners made good.
+pub(crate) fn fit(page: &View<'_>, sheet: &Sheet, degrees: f64, holes: &[Hole], torn: [Option<Torn>; 4]) -> Fit {
     let whole = Canvas::whole(page);
     let mm = f64::from(page.dpi) / 25.4;
     let known = sheet.seen.contains(&true);
@@ -93,7 +96,7 @@ pub(crate) fn fit(page: &View<'_>, sheet: &Sheet, degrees: f64, holes: &[Hole]) 
     );
     let centre = (whole.centre.0 + middle.0 * cos - middle.1 * sin, whole.centre.1 + middle.0 * sin + middle.1 * cos);
     let holes = std::array::from_fn(|i| holes.get(i).copied());
-    let lid = known.then_some(Lid { quad: sheet.quad, seen: sheet.seen, band: BAND_MM * mm, holes });
+    let lid = known.then_some(Lid { quad: sheet.quad, seen: sheet.seen, band: BAND_MM * mm, holes, torn });
     let canvas = Canvas { width: full_width as usize, height: full_height as usize, centre, degrees, lid };
     // Only edges that were seen say how large the sheet is.
     let [top, right, bottom, left] = sheet.seen;
@@ -181,6 +184,11 @@ impl Lid {
         self.holes.iter().flatten().count()
     }
 
+    /// How many corners are made good.
+    pub(crate) fn corners_filled(&self) -> usize {
+        self.torn.iter().flatten().count()
+    }
+
     /// Paints the lid in a row of the result over with `paper`. The row's pixels lie at `start`, `start + step` and so on
     /// in the scan.
     pub(crate) fn paint<const BANDS: usize>(
@@ -200,6 +208,9 @@ impl Lid {
                     *pixel = paper;
                 }
             }
+        }
+        for torn in self.torn.iter().flatten() {
+            torn.paint(pixels, (start, step), limit / 100, paper);
         }
         for hole in self.holes.iter().flatten() {
             // Where the row passes nearest to the hole's middle, and how far from there it leaves it.
@@ -264,7 +275,7 @@ mod tests {
         #[test]
         fn the_lid_goes_and_the_sheet_stays(degrees in -12.0f64..12.0) {
             let (page, sheet) = scan(degrees);
-            let fit = fit(&page.view(), &sheet, degrees, &[]);
+            let fit = fit(&page.view(), &sheet, degrees, &[], [None; 4]);
             prop_assert_eq!((fit.canvas.width, fit.canvas.height), (827, 1_169));
             let out = turn::whole(&page.view(), &fit.canvas, [230; 3]);
             // At the very tip of a corner a pixel that lies on the sheet is made of lid by three quarters.
@@ -288,7 +299,7 @@ mod tests {
             data: (0..700_000).map(|i| i as u8).collect(),
         };
         let sheet = Sheet { quad: [(0.0, 0.0); 4], seen: [false; 4], angle: None };
-        let fit = fit(&page.view(), &sheet, 0.0, &[]);
+        let fit = fit(&page.view(), &sheet, 0.0, &[], [None; 4]);
         let out = turn::whole(&page.view(), &fit.canvas, [255; 3]);
         assert_eq!((out.width, out.height), (827, 1_169));
         let (left, top) = (63, 84);
@@ -302,7 +313,7 @@ mod tests {
         let page =
             Image { mode: ColourMode::Grey, width: 1_300, height: 1_700, dpi: 100, data: vec![20; 1_300 * 1_700] };
         let quad = [(50.0, 50.0), (1_250.0, 50.0), (1_250.0, 1_650.0), (50.0, 1_650.0)];
-        let fit = fit(&page.view(), &Sheet { quad, seen: [true; 4], angle: Some(0.0) }, 0.0, &[]);
+        let fit = fit(&page.view(), &Sheet { quad, seen: [true; 4], angle: Some(0.0) }, 0.0, &[], [None; 4]);
         assert!(fit.larger_than_a4);
         assert_eq!((fit.canvas.width, fit.canvas.height), (1_200, 1_600));
     }

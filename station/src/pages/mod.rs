@@ -1,6 +1,6 @@
 //! The page pipeline: pixels in, pixels and findings out. Everything here is pure; one file a stage, in order:
 //!
-//! [`geometry`] (views and images) → [`reduce`] → [`ink`] → [`paper`] → [`beyond`] → [`holes`] → [`blank`] → [`skew`] →
+//! [`geometry`] (views and images) → [`reduce`] → [`ink`] → [`paper`] → [`beyond`] → [`holes`] → [`torn`] → [`blank`] → [`skew`] →
 //! [`fit`] → [`quality`] → [`seal`] → [`red_header`] → [`streaks`] → [`glass`] → [`same`] → [`turn`] → [`proof`] → [`encode`], the last
 //! three joined by [`deliver`]; what is asked of a page, its [`profile`] says
 //!
@@ -31,6 +31,7 @@ mod streaks;
 mod strips;
 #[cfg(test)]
 mod tests;
+mod torn;
 pub(crate) mod turn;
 
 use beyond::Beyond;
@@ -50,6 +51,7 @@ use seal::Ring;
 use serde::{Deserialize, Serialize};
 use skew::Skew;
 pub(crate) use steps::steps;
+use torn::Torn;
 
 /// A page is turned only if the estimate is at least this sure; set from the generated pages, see docs/PERFORMANCE.md.
 const SURE: f64 = 0.35;
@@ -230,7 +232,7 @@ pub(crate) fn examine(page: &View<'_>, fine: &Grey, profile: &Profile, lay: Lay)
         streaks,
         corner_mm: sheet.corner().map(|(x, y)| (in_mm(x), in_mm(y))),
         quad: sheet.quad,
-        fit: fit::fit(page, sheet, applied, filled),
+        fit: fit::fit(page, sheet, applied, filled, laid.torn),
         paper,
         quality: quality::measure(page, &ink, sheet, paper),
         seal: if page.mode == ColourMode::Colour { None } else { seal::find(&ink.grey) },
@@ -262,6 +264,8 @@ struct Laid {
     ink_on_sheet: Option<InkMap>,
     beyond: Beyond,
     holes: Vec<Hole>,
+    /// Torn corners between good edges.
+    torn: [Option<Torn>; 4],
     marks: Vec<Mark>,
 }
 
@@ -285,13 +289,14 @@ impl Laid {
         let cutting: [bool; 4] = std::array::from_fn(|i| uneven[i] || inked[i]);
         let good = std::array::from_fn(|i| edges[i].filter(|_| !cutting[i]));
         let sheet = within(good);
+        let torn = torn::find(&ink.grey, level, &sheet, beyond.lid, dpi);
         let by_shadows = (sheet.seen.contains(&false) && ink.share() < FEW).then(|| {
             let shadows = paper::shadows(&ink.grey);
             within(std::array::from_fn(|i| good[i].or(shadows[i])))
         });
         let ink_on_sheet = by_shadows.as_ref().filter(|guessed| guessed.is_whole(page)).map(|sheet| ink.on(sheet, dpi));
         let guessed = by_shadows.filter(|guessed| guessed.angle.is_some()).unwrap_or_else(|| sheet.clone());
-        Self { sheet, cutting, outermost, guessed, ink_on_sheet, beyond, holes, marks }
+        Self { sheet, cutting, outermost, guessed, ink_on_sheet, beyond, holes, torn, marks }
     }
 
     fn skew(&self, fine: &Grey, ink: &InkMap, blank: bool, streaks: &[f64]) -> Skew {

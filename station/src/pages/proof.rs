@@ -220,7 +220,7 @@ mod tests {
 
         let quad = [(0.0, 0.0), (300.0, 0.0), (300.0, 300.0), (0.0, 300.0)];
         let sheet = Sheet { quad, seen: [false, true, false, false], angle: None };
-        let painted = fit::fit(&page.view(), &sheet, 0.0, &[]).canvas;
+        let painted = fit::fit(&page.view(), &sheet, 0.0, &[], [None; 4]).canvas;
         let proof = proved(&page, &marks, &painted);
         assert!(proof.lost() > 5 && !proof.holds(), "{} of {}", proof.lost(), proof.looked);
     }

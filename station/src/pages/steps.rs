@@ -18,6 +18,9 @@ pub(crate) fn steps(findings: &Findings) -> Vec<String> {
         let done = if filled > 0 { "filled in the paper's colour" } else { "left as they are" };
         format!("{} punch holes, {done}", findings.holes.len())
     });
+    let torn = canvas.lid.map_or(0, |lid| lid.corners_filled());
+    let torn =
+        (torn > 0).then(|| format!("{torn} torn or folded corners, the lid there painted in the paper's colour"));
     let places = findings.streaks.iter().map(|mm| format!("{mm:.1}")).collect::<Vec<_>>().join(", ");
     let streaks = (!places.is_empty()).then(|| format!("streaks of dirt, left as they are, at {places} mm"));
     let refused = findings.flags.contains(&Flag::InkAtRisk);
@@ -25,5 +28,5 @@ pub(crate) fn steps(findings: &Findings) -> Vec<String> {
         true => "ink was missing on the straightened page: it was refused, and the scan delivered as it was".into(),
         false => format!("{} of {looked} inked places found again", looked - lost),
     });
-    [Some(skew), corner, Some(turned), Some(fitted), holes, streaks, proved].into_iter().flatten().collect()
+    [Some(skew), corner, Some(turned), Some(fitted), torn, holes, streaks, proved].into_iter().flatten().collect()
 }

@@ -102,6 +102,7 @@ async fn talk<T: Transport>(
                 }
                 Heard::Taken => {}
                 Heard::Refused(why) => tracing::error!(why, "the broker refuses the supervisor"),
+                Heard::Deaf(why) => down = Some(format!("the broker does not let the supervisor listen: {why}")),
                 Heard::Down(why) => down = Some(why),
             }
         }
@@ -134,7 +135,8 @@ fn announce(config: &Config, link: &Link, prefix: &str, station: &str) {
 }
 
 fn listen(config: &Config, link: &Link) {
-    for channel in [Channel::State, Channel::Event, Channel::Env] {
+    // States last: who hears his heartbeat answered knows that everything else is listened to.
+    for channel in [Channel::Event, Channel::Env, Channel::State] {
         let filter = Topic::filter(&config.site, channel);
         // Who shares gets what is kept by the broker from his own subscription; states are heard by all.
         let filter = match &config.group {

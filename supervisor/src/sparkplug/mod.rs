@@ -82,7 +82,7 @@ async fn talk<T: Transport>(
             heard = link.from.recv() => match heard {
                 None => return "the connection has ended".into(),
                 Some(Heard::Down(why)) => return why,
-                Some(Heard::Refused(why)) => return format!("the broker refuses the bridge: {why}"),
+                Some(Heard::Refused(why) | Heard::Deaf(why)) => return format!("the broker refuses the bridge: {why}"),
                 Some(Heard::Taken) => continue,
                 Some(Heard::Up { .. }) => {
                     // The connection is new and has room.
@@ -99,7 +99,8 @@ async fn talk<T: Transport>(
                 },
             },
             Ok(()) = snapshots.changed() => edge.show(devices(snapshots), now()),
-            () = sleep(LOOK) => Vec::new(),
+            // Snapshots come each 2 s. Without them nobody knows whether a station lives.
+            () = sleep(LOOK) => edge.show(Vec::new(), now()),
         };
         for said in said {
             // A message that is left out would leave a gap in the numbers: everything is born anew instead.

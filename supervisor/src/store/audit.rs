@@ -2,7 +2,7 @@
 
 use super::StoreError;
 use jiff::Timestamp;
-use rusqlite::{Connection, OpenFlags, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
@@ -62,6 +62,13 @@ impl Auditor {
         let sqlite = |source| StoreError::Sqlite { file: file.into(), source };
         let db = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(sqlite)?;
         Ok(Self { file: file.into(), db })
+    }
+
+    /// In which epoch a station numbers its events now, as far as it was heard.
+    pub(crate) fn epoch_of(&self, station: &str) -> Result<Option<String>, StoreError> {
+        let query =
+            self.db.query_row("SELECT epoch FROM station WHERE name = ?1", [station], |row| row.get(0)).optional();
+        query.map(Option::flatten).map_err(|source| StoreError::Sqlite { file: self.file.clone(), source })
     }
 
     pub(crate) fn audit(&self, now: Timestamp) -> Result<Audit, StoreError> {

@@ -3,11 +3,15 @@
 use platen_protocol::uplink::{Envelope, Monotonic, State};
 use rusqlite::{OptionalExtension, Transaction, params};
 
-/// Notes when the station's machine was started and how far its wall clock is off. Between
-/// a heartbeat's sending and its being heard lies only the way.
+/// Notes when the station's machine was started and how far its wall clock is off. Between a heartbeat's sending and its being
+/// heard lies only the way; but behind events that wait it may have waited, too, and then it tells nothing new.
 pub(super) fn hear(tx: &Transaction<'_>, station: &str, state: &State, heard_ms: i64) -> rusqlite::Result<()> {
     if let Some(Monotonic { boot, ms }) = &state.monotonic {
         let base = heard_ms.saturating_sub(i64::try_from(*ms).unwrap_or(i64::MAX));
+        let known = base_of(tx, station, boot)?;
+        if state.waiting > 0 && known.is_some_and(|known| base > known) {
+            return Ok(());
+        }
         tx.prepare_cached(
             "INSERT INTO clock VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET base_ms = excluded.base_ms",
         )?
@@ -35,11 +39,15 @@ pub(super) fn happened<B>(tx: &Transaction<'_>, station: &str, e: &Envelope<B>, 
 }
 
 fn by_start(tx: &Transaction<'_>, station: &str, monotonic: &Monotonic) -> rusqlite::Result<Option<i64>> {
-    let base: Option<i64> = tx
-        .prepare_cached("SELECT base_ms FROM clock WHERE station = ?1 AND boot = ?2")?
-        .query_row([station, &monotonic.boot], |row| row.get(0))
-        .optional()?;
+    let base = base_of(tx, station, &monotonic.boot)?;
     Ok(base.map(|base| base.saturating_add(i64::try_from(monotonic.ms).unwrap_or(i64::MAX))))
+}
+
+/// When the machine was started, as far as it was heard.
+fn base_of(tx: &Transaction<'_>, station: &str, boot: &str) -> rusqlite::Result<Option<i64>> {
+    tx.prepare_cached("SELECT base_ms FROM clock WHERE station = ?1 AND boot = ?2")?
+        .query_row([station, boot], |row| row.get(0))
+        .optional()
 }
 
 fn by_waiting<B>(e: &Envelope<B>, now_ms: i64) -> Option<i64> {

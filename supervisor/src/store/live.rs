@@ -19,6 +19,8 @@ const OLD_MS: i64 = 30_000;
 const LATE_MS: i64 = NEWS.as_millis() as i64;
 /// A clock that is off by more is wrong, in milliseconds.
 const CLOCK_MS: i64 = 2_000;
+/// Nothing happens later than now: what seems to is of before our own clock was set back, and its age is unknown.
+const AHEAD_MS: i64 = 2_000;
 /// Who is meant by an alarm of our own.
 const SUPERVISOR: &str = "supervisor";
 /// Batches listed.
@@ -124,12 +126,12 @@ impl Live {
                 "SELECT online, software, since, waiting, heard_ms, oldest_ms, clock_off_ms, history_ms FROM station WHERE name = ?1",
             )?
             .query_row([name], |row| {
-                let since = |at: i64| (now.as_millisecond() - at).max(0);
-                let age = row.get::<_, Option<i64>>(4)?.map(since);
+                let since = |at: i64| age(now, at);
+                let age = row.get::<_, Option<i64>>(4)?.and_then(since);
                 let online = row.get::<_, bool>(0)? && age.is_some_and(|age| age <= OFFLINE_MS);
                 // What had waited so long when the station was heard has waited since.
                 let late = row.get::<_, Option<i64>>(5)?.zip(age).map(|(oldest, age)| oldest.saturating_add(age));
-                let history = row.get::<_, Option<i64>>(7)?.map(since);
+                let history = row.get::<_, Option<i64>>(7)?.and_then(since);
                 Ok(json!({
                     "online": online, "software": row.get::<_, String>(1)?, "since": row.get::<_, String>(2)?,
                     "waiting": row.get::<_, u64>(3)?, "age_ms": age, "stale": !online,
@@ -234,7 +236,7 @@ impl Live {
             )?
             .query_row([station, batch], |row| {
                 let body: Value = serde_json::from_str(&row.get::<_, String>(0)?).unwrap_or_default();
-                let age = (now.as_millisecond() - row.get::<_, i64>(1)?).max(0);
+                let age = age(now, row.get(1)?);
                 let keep = ["volume", "number", "angle", "applied", "flags", "interlock", "dpi", "mode"];
                 let mut page: serde_json::Map<_, _> = keep.into_iter().map(|k| (k.into(), body[k].clone())).collect();
                 page.insert("age_ms".into(), json!(age));
@@ -245,15 +247,15 @@ impl Live {
     }
 
     fn room(&self, station: &str, now: Timestamp, alarms: &mut Vec<Alarm>) -> rusqlite::Result<Option<Value>> {
-        let age = |at: i64| (now.as_millisecond() - at).max(0);
         let climate = self
             .db
             .prepare_cached(
-                "SELECT celsius, humidity, happened_ms, received_ms FROM room WHERE station = ?1 ORDER BY happened_ms DESC LIMIT 1",
+                "SELECT celsius, humidity, happened_ms, received_ms FROM room WHERE station = ?1 AND happened_ms <= ?2
+                 ORDER BY happened_ms DESC LIMIT 1",
             )?
-            .query_row([station], |row| {
+            .query_row(params![station, now.as_millisecond() + AHEAD_MS], |row| {
                 let late = late_by(row.get(2)?, row.get(3)?);
-                Ok((row.get::<_, f64>(0)?, row.get::<_, f64>(1)?, age(row.get(2)?), late))
+                Ok((row.get::<_, f64>(0)?, row.get::<_, f64>(1)?, age(now, row.get(2)?).unwrap_or(0), late))
             })
             .optional()?;
         let late_by_ms = climate.and_then(|(_, _, _, late)| late);
@@ -288,9 +290,9 @@ impl Live {
     fn power(&self, station: &str, now: Timestamp, alarms: &mut Vec<Alarm>) -> rusqlite::Result<Value> {
         let power = self
             .db
-            .prepare_cached("SELECT state, charge, runtime_s, happened_ms FROM power WHERE station = ?1 ORDER BY happened_ms DESC LIMIT 1")?
-            .query_row([station], |row| {
-                let age = (now.as_millisecond() - row.get::<_, i64>(3)?).max(0);
+            .prepare_cached("SELECT state, charge, runtime_s, happened_ms FROM power WHERE station = ?1 AND happened_ms <= ?2 ORDER BY happened_ms DESC LIMIT 1")?
+            .query_row(params![station, now.as_millisecond() + AHEAD_MS], |row| {
+                let age = age(now, row.get(3)?).unwrap_or(0);
                 Ok(json!({
                     "state": row.get::<_, String>(0)?, "charge": row.get::<_, Option<f64>>(1)?,
                     "runtime_s": row.get::<_, Option<f64>>(2)?, "age_ms": age, "stale": age > OLD_MS,
@@ -323,6 +325,12 @@ impl Live {
         self.since = still;
         told
     }
+}
+
+/// How long ago that was, in milliseconds, unless it is later than now.
+fn age(now: Timestamp, at_ms: i64) -> Option<i64> {
+    let age = now.as_millisecond().saturating_sub(at_ms);
+    (age >= -AHEAD_MS).then_some(age.max(0))
 }
 
 /// By how much something arrived late, if it did.

@@ -151,7 +151,8 @@ impl Store {
                 Arrival::State { station, state, heard } => {
                     // The database may have let it wait.
                     let ago = |at: &Instant| i64::try_from(at.elapsed().as_millis()).unwrap_or(i64::MAX);
-                    let heard_ms = heard.as_ref().map(|at| now_ms.saturating_sub(ago(at)));
+                    // A will is the broker's word, not the station's.
+                    let heard_ms = heard.as_ref().filter(|_| state.online).map(|at| now_ms.saturating_sub(ago(at)));
                     project::state(&tx, station, state, heard_ms)?;
                     if let Some(heard_ms) = heard_ms {
                         clock::hear(&tx, station, state, heard_ms)?;

@@ -2,6 +2,7 @@
 //! matter: every statement gives the same rows in any order.
 
 use super::AnyBody;
+use jiff::Timestamp;
 use platen_protocol::uplink::{Envelope, Event, Reading, State};
 use rusqlite::{Transaction, params};
 
@@ -23,7 +24,9 @@ pub(super) fn event(
         );
         return Ok(());
     };
-    let time = e.time.to_string();
+    // By our clock: a station's may lie. Of fixed length, so that texts are ordered as times are.
+    let at = Timestamp::from_millisecond(happened_ms).unwrap_or(e.time);
+    let happened = format!("{at:.3}");
     match event {
         Event::BatchOpened(b) => {
             let volumes = serde_json::to_string(&b.volumes).unwrap_or_default();
@@ -31,7 +34,7 @@ pub(super) fn event(
                 "INSERT INTO batch (station, name, operator, volumes, opened_at) VALUES (?1, ?2, ?3, ?4, ?5)
                  ON CONFLICT DO UPDATE SET operator = excluded.operator, volumes = excluded.volumes, opened_at = excluded.opened_at",
             )?
-            .execute(params![station, b.batch, b.operator, volumes, time])?;
+            .execute(params![station, b.batch, b.operator, volumes, happened])?;
         }
         Event::PageAccepted(p) => {
             tx.prepare_cached(
@@ -43,7 +46,7 @@ pub(super) fn event(
                 p.batch,
                 p.volume,
                 p.number,
-                time,
+                e.time.to_string(),
                 now_ms,
                 p.sha256,
                 e.body.data.to_string(),
@@ -59,14 +62,14 @@ pub(super) fn event(
                 "INSERT INTO batch (station, name, completed_at, tracking_sheet) VALUES (?1, ?2, ?3, ?4)
                  ON CONFLICT DO UPDATE SET completed_at = excluded.completed_at, tracking_sheet = excluded.tracking_sheet",
             )?
-            .execute(params![station, batch, time, tracking_sheet])?;
+            .execute(params![station, batch, happened, tracking_sheet])?;
         }
         Event::FaultRaised { fault, text, action, severity } => {
             let severity = serde_json::to_value(severity).unwrap_or_default();
             let severity = severity.as_str().unwrap_or_default();
-            last_word(tx, (station, &fault), e, (true, &text, &action, severity, &time))?;
+            last_word(tx, (station, &fault), e, (true, &text, &action, severity, &happened))?;
         }
-        Event::FaultCleared { fault } => last_word(tx, (station, &fault), e, (false, "", "", "operator", &time))?,
+        Event::FaultCleared { fault } => last_word(tx, (station, &fault), e, (false, "", "", "operator", &happened))?,
         // Their history is the event itself; what is true now comes with readings and heartbeats.
         Event::PowerChanged { .. } | Event::ClockJumped { .. } | Event::Unsendable { .. } => {}
     }

@@ -1,7 +1,7 @@
 //! A stream: the events of one station and epoch, numbered from 1 without a gap, each naming its predecessor.
 
 use super::{AnyBody, Refused, Reply};
-use platen_protocol::uplink::{Ack, Command, Envelope, State};
+use platen_protocol::uplink::{Ack, Command, Envelope, State, kept_readings};
 use rusqlite::{OptionalExtension, Transaction, params};
 
 /// Moves the end of the contiguous prefix as far as it goes, along a chain in which each event names its predecessor rightly.
@@ -40,7 +40,7 @@ pub(super) fn advance(tx: &Transaction<'_>, station: &str, epoch: &str) -> rusql
          ON CONFLICT DO UPDATE SET through = excluded.through",
     )?
     .execute(params![station, epoch, through])?;
-    Ok(Ack { epoch: epoch.into(), seq: through, time: time.and_then(|time| time.parse().ok()), broken })
+    Ok(Ack { epoch: epoch.into(), seq: through, time: time.and_then(|time| time.parse().ok()), broken, readings: None })
 }
 
 /// An event whose number another one has, if it is not the same that came twice.
@@ -62,8 +62,8 @@ pub(super) fn other_event(
     }))
 }
 
-/// Notes what a station says of its outbox. Answers what it must be told or asked for: an acknowledgement that it has not
-/// heard, or events that it takes for stored and that are not here.
+/// Notes what a station says of its outbox. Answers what it must be told or asked for: events that it takes for stored and
+/// that are not here, or else an acknowledgement. A station that hears none keeps its readings: nobody listens.
 pub(super) fn heard(
     tx: &Transaction<'_>,
     station: &str,
@@ -86,6 +86,11 @@ pub(super) fn heard(
         let (epoch, seq, to) = (outbox.epoch.clone(), ack.seq + 1, Some(outbox.first - 1));
         return Ok(Some(Reply::Command(Command::Resend { epoch, seq, to })));
     }
-    let agreed = ack.seq + 1 == outbox.first && outbox.first > outbox.last;
-    Ok((!agreed).then_some(Reply::Ack(ack)))
+    let readings = tx
+        .prepare_cached(
+            "SELECT max(seq) FROM (SELECT max(seq) AS seq FROM room WHERE station = ?1 AND run = ?2
+                UNION ALL SELECT max(seq) FROM power WHERE station = ?1 AND run = ?2)",
+        )?
+        .query_row([station, &kept_readings(&outbox.epoch)], |row| row.get(0))?;
+    Ok(Some(Reply::Ack(Ack { readings, ..ack })))
 }

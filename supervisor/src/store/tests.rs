@@ -111,6 +111,107 @@ fn a_number_that_two_events_have_is_told_apart_by_the_chain_and_noted_once() {
     assert!(audit["refused"][0]["reason"].as_str().unwrap().contains("put back from a copy"));
 }
 
+#[test]
+fn what_a_station_says_happens_by_our_clock_also_when_its_own_lies() {
+    let (_folder, mut store) = open();
+    let now = 1_800_000_000_000;
+    let opened = |seq: u64, batch: &str, wall: &str, ms: u64| {
+        let body =
+            platen_protocol::uplink::BatchOpened { batch: batch.into(), operator: "li-na".into(), volumes: vec![] };
+        let Arrival::Event { station, mut envelope } = event(seq, &Event::BatchOpened(body)) else { unreachable!() };
+        envelope.monotonic = Some(Monotonic { boot: "b00".into(), ms });
+        envelope.time = wall.parse().unwrap();
+        Arrival::Event { station, envelope }
+    };
+    store.take(&[heard((1, 0), 100_000, T[0])], now).unwrap();
+    // The clock was set back by a day between two batches.
+    let late =
+        [opened(1, "1/1-1-1", "2027-01-15T08:00:00Z", 99_000), opened(2, "1/1-1-2", "2027-01-14T08:00:00Z", 99_900)];
+    store.take(&late, now).unwrap();
+    let mut live = live::Live::open(&store.file, crate::config::Rooms::default()).unwrap();
+    let shown = live.snapshot(Timestamp::from_millisecond(now).unwrap(), None).unwrap();
+    assert_eq!(shown["stations"][0]["batch"]["batch"], "1/1-1-2", "{shown}");
+    assert_eq!(shown["stations"][0]["batch"]["opened_at"], "2027-01-15T07:59:59.900Z", "{shown}");
+}
+
+#[test]
+fn what_was_heard_before_our_own_clock_was_set_back_is_not_live() {
+    let (_folder, mut store) = open();
+    let now = 1_800_000_000_000;
+    let reading = |seq: u64, celsius: f64| {
+        let (site, station): (SiteId, StationId) = ("north".parse().unwrap(), "desk-1".parse().unwrap());
+        let body = Reading::Room { celsius, humidity: 45.0 };
+        let envelope = Envelope::new(&site, &station, "run", seq, T[0].parse().unwrap(), body);
+        Arrival::Reading {
+            station: "desk-1".into(),
+            envelope: envelope.timed(None, Monotonic { boot: "b00".into(), ms: 5 }),
+        }
+    };
+    store.take(&[heard((1, 0), 100_000, T[0]), reading(1, 21.0)], now).unwrap();
+    store.take(&[reading(2, 22.0)], now).unwrap();
+    store.db.execute("UPDATE room SET happened_ms = received_ms", []).unwrap();
+    let mut live = live::Live::open(&store.file, crate::config::Rooms::default()).unwrap();
+    let mut shown = |ms: i64| live.snapshot(Timestamp::from_millisecond(ms).unwrap(), None).unwrap();
+    assert_eq!(shown(now)["stations"][0]["online"], true);
+    assert_eq!(shown(now)["rooms"][0]["stale"], false);
+    let back = now - 8 * 3_600_000;
+    let after = shown(back);
+    assert_eq!(
+        (&after["stations"][0]["online"], &after["stations"][0]["age_ms"]),
+        (&json!(false), &json!(null)),
+        "{after}"
+    );
+    assert_eq!(after["rooms"], json!([]), "no reading is of now: {after}");
+    // What comes then is live at once, although what is of later is stored.
+    store.take(&[heard((1, 0), 101_000, T[0]), reading(3, 23.0)], back + 1_000).unwrap();
+    store.db.execute("UPDATE room SET happened_ms = received_ms", []).unwrap();
+    let after = shown(back + 1_500);
+    assert_eq!(
+        (&after["stations"][0]["online"], &after["rooms"][0]["celsius"]),
+        (&json!(true), &json!(23.0)),
+        "{after}"
+    );
+}
+
+#[test]
+fn a_heartbeat_behind_events_that_wait_moves_no_clock_and_a_will_is_not_heard() {
+    let (_folder, mut store) = open();
+    let now = 1_800_000_000_000;
+    store.take(&[heard((1, 0), 100_000, "2027-01-15T08:00:00Z")], now).unwrap();
+    let base = |store: &Store| count(store, "SELECT base_ms FROM clock");
+    assert_eq!(base(&store), now - 100_000);
+    let Arrival::State { state, .. } = heard((1, 9), 105_000, "2027-01-15T08:00:05Z") else { unreachable!() };
+    let of = |state: State| Arrival::State { station: "desk-1".into(), state, heard: Some(Instant::now()) };
+    store.take(&[of(State { waiting: 9, ..state.clone() })], now + 25_000).unwrap();
+    assert_eq!(
+        (base(&store), count(&store, "SELECT clock_off_ms FROM station")),
+        (now - 100_000, 0),
+        "it waited for 20 s"
+    );
+    let was = count(&store, "SELECT heard_ms FROM station");
+    store
+        .take(&[of(State { online: false, outbox: None, monotonic: None, time: None, ..state })], now + 60_000)
+        .unwrap();
+    assert_eq!(count(&store, "SELECT heard_ms FROM station"), was);
+    assert_eq!(count(&store, "SELECT online FROM station"), 0);
+}
+
+#[test]
+fn a_heartbeat_is_told_which_of_the_readings_that_waited_are_stored() {
+    let (_folder, mut store) = open();
+    let kept = |seq: u64| {
+        let (site, station): (SiteId, StationId) = ("north".parse().unwrap(), "desk-1".parse().unwrap());
+        let body = Reading::Room { celsius: 21.0, humidity: 45.0 };
+        let run = platen_protocol::uplink::kept_readings("e1");
+        let envelope = Envelope::new(&site, &station, &run, seq, T[0].parse().unwrap(), body);
+        Arrival::Reading { station: "desk-1".into(), envelope }
+    };
+    let told = |store: &mut Store| ack(store, &[heard((1, 0), 100_000, T[0])]).readings;
+    assert_eq!(told(&mut store), None);
+    store.take(&[kept(4), kept(7)], 1).unwrap();
+    assert_eq!(told(&mut store), Some(7));
+}
+
 fn heard(seq: (u64, u64), monotonic_ms: u64, time: &str) -> Arrival {
     let (first, last) = seq;
     let outbox = Outbox { epoch: "e1".into(), first, last, oldest_ms: None, bytes: 0, limit: 1, quarantined: 0 };
@@ -132,7 +233,9 @@ fn what_the_station_takes_for_stored_and_is_not_here_is_asked_for() {
     let stream = &serde_json::to_value(auditor.audit(Timestamp::UNIX_EPOCH).unwrap()).unwrap()["streams"][0];
     assert_eq!((&stream["missing"], &stream["missing_count"]), (&json!([[3, 4]]), &json!(2)));
     acked(&mut store, &[raised(4), raised(3)]);
-    assert_eq!(store.take(&[heard((6, 5), 0, T[0])], 1).unwrap(), []);
+    // With nothing to ask for, it says where it stands, so that the station knows that somebody listens.
+    let answer = store.take(&[heard((6, 5), 0, T[0])], 1).unwrap();
+    assert!(matches!(&answer[..], [(_, Reply::Ack(Ack { seq: 5, broken: false, .. }))]), "{answer:?}");
     // Of events that nobody has sent yet only the numbers are known.
     store.take(&[heard((6, 7), 0, T[0])], 1).unwrap();
     let stream = &serde_json::to_value(auditor.audit(Timestamp::UNIX_EPOCH).unwrap()).unwrap()["streams"][0];

@@ -72,6 +72,25 @@ pub(super) async fn ask(State(d): State<Dashboards>, headers: HeaderMap, body: B
     if from == 0 || from > to {
         return refuse(StatusCode::BAD_REQUEST, format!("from = {from}, to = {to}: 1 or more, and in order"));
     }
+    let current = {
+        let (audits, station) = (d.audit.clone(), station.to_string());
+        tokio::task::spawn_blocking(move || {
+            audits.lock().unwrap_or_else(std::sync::PoisonError::into_inner).auditor.epoch_of(&station)
+        })
+    };
+    match current.await {
+        Ok(Ok(Some(current))) if current == epoch => {}
+        Ok(Ok(current)) => {
+            let now =
+                current.map_or("was not heard yet".into(), |current| format!("numbers its events in epoch {current}"));
+            return refuse(
+                StatusCode::CONFLICT,
+                format!("epoch = {epoch:?}: the station {now}; of others it has none to send"),
+            );
+        }
+        Ok(Err(error)) => return refuse(StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
+        Err(error) => return refuse(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
+    }
     match d.ask.try_send((station, Command::Resend { epoch, seq: from, to: Some(to) })) {
         Ok(()) => (StatusCode::ACCEPTED, Json(json!({}))).into_response(),
         Err(_) => refuse(StatusCode::SERVICE_UNAVAILABLE, "too much is asked for already; try again".into()),

@@ -100,13 +100,14 @@ function details(ctx, stream) {
     stream.missing_count > listed && h('p', { key: 'more' }, t('moreMissing', { n: count(stream.missing_count - listed) }))));
 }
 
-function range(ctx, { station, epoch }, [from, to]) {
+function range(ctx, stream, [from, to]) {
+  const { station, epoch } = stream;
   const words = from === to ? String(from) : `${from}–${to}`;
   const ask = ctx.proof.asked({ station, epoch, from, to });
   const said = { asking: t('asking'), asked: t('asked'), failed: ask?.error ?? t('askFailed') };
   return h('li', { key: words },
     h('span', { class: 'range' }, words),
-    h('button', {
+    stream.current && h('button', {
       type: 'button', class: 'ask', 'aria-label': t('askLabel', { range: words }), 'data-testid': 'audit-ask', 'data-ask': true,
       'data-station': station, 'data-epoch': epoch, 'data-from': from, 'data-to': to,
     }, t('ask')),

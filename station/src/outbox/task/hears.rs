@@ -9,12 +9,15 @@ use tokio::task::block_in_place;
 
 impl<T: Transport> Task<T> {
     /// What a message from the supervisor means to the machine.
-    pub(super) fn understand(&self, topic: &[u8], payload: &[u8]) -> Result<Option<Input>, MessageError> {
+    pub(super) fn understand(&mut self, topic: &[u8], payload: &[u8]) -> Result<Option<Input>, MessageError> {
         let countable = |seq: u64| i64::try_from(seq).is_ok();
         let topic = Topic::parse(&String::from_utf8_lossy(topic))?;
         Ok(match topic.channel {
             Channel::Ack => {
-                let Ack { epoch, seq, time, broken } = parse(payload)?;
+                let Ack { epoch, seq, time, broken, readings } = parse(payload)?;
+                if let Some(stored) = readings.filter(|_| epoch == self.spool.epoch()) {
+                    self.readings_are_stored(stored);
+                }
                 // What cannot be read now is not known to be the same; the next acknowledgement will tell.
                 let same = self.is_ours(&epoch, seq, time).unwrap_or_else(|error| {
                     tracing::warn!(%error, "an acknowledgement cannot be compared");

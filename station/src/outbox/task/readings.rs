@@ -1,17 +1,57 @@
-//! Readings: told on the spot, or kept until there is a way. The broker's word is enough for them.
+//! Readings: told on the spot while the supervisor is heard, kept until it is.
+//!
+//! A broker takes what nobody listens to and drops it: after it was restarted it is often the station that comes back first.
+//! So readings go out only while the supervisor is heard, and those that had to wait are forgotten only when it says that it
+//! has stored them. Of those told on the spot, it may die with 12 s.
 
-use super::Task;
-use crate::moment::Moment;
+use super::{DEAF, Task};
+use crate::{moment::Moment, outbox::spool::SpoolError};
 use platen_broker::{Promise, Said, Transport};
 use platen_protocol::uplink::{Channel, Reading};
+use std::time::{Duration, Instant};
 use tokio::task::block_in_place;
 
 /// Readings under way at once, of those that waited.
-const READINGS: u32 = 100;
+const READINGS: u32 = 500;
+/// Readings held in memory while they cannot be written down; beyond, the older half goes.
+const HELD: usize = 1_000;
+/// What was not stored within this was lost on the way.
+const OVERDUE: Duration = Duration::from_secs(10);
+
+/// Readings that waited, on their way.
+#[derive(Debug)]
+pub(super) struct UnderWay {
+    /// The last one of them.
+    last: u64,
+    /// How much had been said with it; when the broker has it, the supervisor is asked whether it is stored.
+    said: u64,
+    since: Instant,
+    asked: bool,
+}
 
 impl<T: Transport> Task<T> {
+    /// The supervisor has said something: it is there, and listens.
+    pub(super) fn listens(&mut self) {
+        let was_heard = self.is_heard();
+        if let Some(session) = &mut self.link {
+            session.answered = Some(Instant::now());
+        }
+        if !was_heard {
+            self.machine.handle(Instant::now(), super::Input::Heard);
+            self.keep_pending();
+        }
+        if self.has_kept {
+            self.send_kept_readings();
+        }
+    }
+
+    fn is_heard(&self) -> bool {
+        let answered = self.link.as_ref().and_then(|session| session.answered);
+        self.machine.is_up() && answered.is_some_and(|at| at.elapsed() < DEAF)
+    }
+
     pub(super) fn tell_reading(&mut self, moment: Moment, reading: Reading) {
-        if self.machine.is_up() && !self.has_kept && self.pending.is_empty() {
+        if self.is_heard() && !self.has_kept && self.pending.is_empty() {
             self.readings += 1;
             let run = format!("r{}", self.sender.since.as_millisecond());
             let payload = self.sender.reading(&run, self.readings, &moment, &Moment::now(), &reading);
@@ -39,21 +79,22 @@ impl<T: Transport> Task<T> {
                 self.has_kept = true;
                 self.send_kept_readings();
             }
-            // On a full disk the events go first; the oldest readings go.
             Err(error) => {
-                self.pending.drain(..self.pending.len() / 2);
-                self.fault(&error);
+                not_now(&error);
+                if self.pending.len() > HELD {
+                    self.pending.drain(..self.pending.len() / 2);
+                }
             }
         }
     }
 
-    pub(super) fn send_kept_readings(&mut self) {
-        if !self.machine.is_up() || self.link.as_ref().is_none_or(|session| session.readings.is_some()) {
+    fn send_kept_readings(&mut self) {
+        if !self.is_heard() || self.link.as_ref().is_none_or(|session| session.readings.is_some()) {
             return;
         }
         let kept = match block_in_place(|| self.spool.readings(READINGS)) {
             Ok(kept) => kept,
-            Err(error) => return self.fault(&error),
+            Err(error) => return not_now(&error),
         };
         self.has_kept = !kept.is_empty();
         let (now, topic) = (Moment::now(), self.sender.topic(Channel::Env));
@@ -68,19 +109,42 @@ impl<T: Transport> Task<T> {
             last = Some(reading.id);
         }
         if let (Some(last), Some(session)) = (last, &mut self.link) {
-            session.readings = Some((last, session.said));
+            session.readings = Some(UnderWay { last, said: session.said, since: Instant::now(), asked: false });
         }
     }
 
-    /// The broker has taken a message; perhaps the last of the readings that were under way.
-    pub(super) fn forget_taken_readings(&mut self) {
+    /// The broker has taken a message; perhaps the last of the readings that were under way. A heartbeat asks the supervisor
+    /// whether it has stored them, too.
+    pub(super) fn ask_for_readings(&mut self) {
         let Some(session) = &mut self.link else { return };
-        let Some((last, mark)) = session.readings.filter(|(_, mark)| session.taken >= *mark) else { return };
-        session.readings = None;
-        tracing::trace!(last, mark, "readings that waited were taken");
-        match block_in_place(|| self.spool.forget_readings(last)) {
-            Ok(()) => self.send_kept_readings(),
-            Err(error) => self.fault(&error),
+        let taken = session.taken;
+        if let Some(way) = session.readings.as_mut().filter(|way| !way.asked && taken >= way.said) {
+            way.asked = true;
+            self.beat();
         }
     }
+
+    /// The supervisor has stored the readings that waited up to this one.
+    pub(super) fn readings_are_stored(&mut self, through: u64) {
+        let Some(session) = &mut self.link else { return };
+        if session.readings.take_if(|way| way.last <= through).is_some()
+            && let Err(error) = block_in_place(|| self.spool.forget_readings(through))
+        {
+            not_now(&error);
+        }
+    }
+
+    /// What is under way for too long is sent again.
+    pub(super) fn readings_are_overdue(&mut self) {
+        let Some(session) = &mut self.link else { return };
+        session.readings.take_if(|way| way.since.elapsed() > OVERDUE);
+        if self.has_kept {
+            self.send_kept_readings();
+        }
+    }
+}
+
+/// A disk that fails passes. Events go first: for readings no connection is given up.
+fn not_now(error: &SpoolError) {
+    tracing::warn!(%error, "readings wait");
 }
