@@ -97,12 +97,29 @@ fn a_large_page_needs_little_more_memory_than_twice_its_own_size() {
     let large = image::imageops::resize(&sheet, width, height, image::imageops::FilterType::Nearest);
     let file = folder.path().join("large.ppm");
     large.save(&file).unwrap();
-    let mut child = Command::new(artifact("platen-station").unwrap())
-        .args(["page", "--json", "--dpi", "600", "--out"])
-        .args([folder.path(), &file])
-        .stdout(std::process::Stdio::piped())
-        .spawn()
-        .unwrap();
+    let profile = folder.path().join("tiff.toml");
+    fs::write(&profile, "format = \"tiff\"\ncompression = \"none\"\n").unwrap();
+    let raw = u64::from(width) * u64::from(height) * 3;
+    let tiff = folder.path().join("tiff");
+    for (file, out, profile) in [
+        (&file, folder.path(), None),
+        (&file, tiff.as_path(), Some(&profile)),
+        // As a TIFF it is read again.
+        (&tiff.join("large.tif"), &folder.path().join("again"), None),
+    ] {
+        let mut command = Command::new(artifact("platen-station").unwrap());
+        command.args(["page", "--json", "--dpi", "600", "--out"]).args([out, file.as_path()]);
+        command.args(profile.iter().flat_map(|profile| ["--profile".as_ref(), profile.as_os_str()]));
+        let peak = peak(command);
+        assert!(peak > raw, "{peak} bytes at the peak: the page itself has {raw}");
+        assert!(peak * 10 <= raw * 22, "{peak} bytes at the peak for {} of {raw}", file.display());
+    }
+    assert!(folder.path().join("large.jpg").is_file());
+}
+
+/// Bytes of memory that a program holds at its peak.
+fn peak(mut command: Command) -> u64 {
+    let mut child = command.stdout(std::process::Stdio::piped()).spawn().unwrap();
     // The high-water mark only rises: what was read last before the end is the peak.
     let (status, mut peak) = (format!("/proc/{}/status", child.id()), 0);
     let ended = loop {
@@ -115,10 +132,7 @@ fn a_large_page_needs_little_more_memory_than_twice_its_own_size() {
         }
     };
     assert!(ended.success());
-    let raw = u64::from(width) * u64::from(height) * 3;
-    assert!(peak > raw, "{peak} bytes at the peak: the page itself has {raw}");
-    assert!(peak * 10 <= raw * 22, "{peak} bytes at the peak for a page of {raw}");
-    assert!(folder.path().join("large.jpg").is_file());
+    peak
 }
 
 /// Any damage to a file is either seen through or named; the program never falls over, and the next file is done.

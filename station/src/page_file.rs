@@ -1,17 +1,25 @@
 //! `platen-station page`: the page pipeline on image files.
 
+mod read;
+mod resolution;
+
 use crate::{
-    pages::{self, Findings, Image, Lay, View, deliver, encode, glass::Glass, same::Signature},
+    pages::{
+        self, Findings, Lay, View,
+        deliver::{self, Delivered},
+        encode,
+        glass::Glass,
+        same::Signature,
+    },
     profile::Profile,
 };
 use anyhow::{Context, bail};
-use image::{DynamicImage, ExtendedColorType, ImageDecoder, ImageReader};
 use platen_protocol::uplink::ColourMode;
+use read::read;
 use serde_json::json;
 use std::{
     collections::HashSet,
     fs,
-    io::Cursor,
     path::{Path, PathBuf},
     time::Instant,
 };
@@ -49,6 +57,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         args,
         profile: Profile::load(args.profile.as_deref(), args.quality)?,
         before: Vec::new(),
+        originals: args.files.iter().filter_map(|file| fs::canonicalize(file).ok()).collect(),
         written: HashSet::new(),
         glass: Glass::default(),
     };
@@ -74,6 +83,8 @@ struct Desk<'a> {
     profile: Profile,
     /// Names and signatures of the files so far.
     before: Vec<(String, Signature)>,
+    /// All files of this run, also those that come later.
+    originals: HashSet<PathBuf>,
     /// What was written in this run.
     written: HashSet<PathBuf>,
     glass: Glass,
@@ -88,8 +99,10 @@ impl Desk<'_> {
         let fine = pages::reduced(&view);
         let mut findings = pages::examine(&view, &fine, &self.profile.pages, Lay::Glass);
         let ms = began.elapsed().as_secs_f64() * 1e3;
+        // Made also where it is not kept: only then is it known whether the page has kept its ink.
+        let delivered = self.deliver(&view, &mut findings, file)?;
         if let Some(folder) = &self.args.out {
-            self.write(&view, &mut findings, file, folder)?;
+            self.write(&delivered, view.mode, file, folder)?;
         }
         let ms_total = began.elapsed().as_secs_f64() * 1e3;
         let mut earlier = self.before.iter().filter(|(_, earlier)| findings.signature.is_same_sheet(earlier));
@@ -103,7 +116,7 @@ impl Desk<'_> {
         Ok(if self.args.json { said.json() } else { said.line() })
     }
 
-    fn write(&mut self, view: &View<'_>, findings: &mut Findings, file: &Path, folder: &Path) -> anyhow::Result<()> {
+    fn deliver(&self, view: &View<'_>, findings: &mut Findings, file: &Path) -> anyhow::Result<Delivered> {
         let profile = &self.profile;
         // The same file gives the same bytes: what is known of its time is when it was written.
         let written = fs::metadata(file)?.modified()?;
@@ -118,19 +131,23 @@ impl Desk<'_> {
             ],
             steps: pages::steps(findings),
         };
+        Ok(deliver::deliver(view, findings, &profile.pages, false, metadata)?)
+    }
+
+    /// Writes a result, over nothing that was given to this run or written by it.
+    fn write(&mut self, delivered: &Delivered, mode: ColourMode, file: &Path, folder: &Path) -> anyhow::Result<()> {
         // Archival codes have dots in them: what stands behind the last one alone is replaced.
         let mut name = file.file_stem().unwrap_or_default().to_owned();
         name.push(".");
-        name.push(encode::extension(view.mode, &profile.pages));
+        name.push(encode::extension(mode, &self.profile.pages));
         let target = folder.join(name);
-        if same_file(&target, file) {
-            bail!("it would be overwritten by its own result; choose another --out");
+        if fs::canonicalize(&target).is_ok_and(|target| self.originals.contains(&target)) {
+            bail!("its result would overwrite {}, which is a file of this run; choose another --out", target.display());
         }
         if !self.written.insert(target.clone()) {
             bail!("{} was written for an earlier file of this run; rename one of them", target.display());
         }
-        let delivered = deliver::deliver(view, findings, &profile.pages, false, metadata)?;
-        fs::write(&target, delivered.file).with_context(|| format!("{} cannot be written", target.display()))?;
+        fs::write(&target, &delivered.file).with_context(|| format!("{} cannot be written", target.display()))?;
         Ok(())
     }
 }
@@ -204,121 +221,4 @@ fn corners(quad: &[(f64, f64); 4]) -> [[f64; 2]; 4] {
 fn round(value: f64, digits: i32) -> f64 {
     let scale = 10f64.powi(digits);
     (value * scale).round() / scale
-}
-
-fn same_file(a: &Path, b: &Path) -> bool {
-    matches!((fs::canonicalize(a), fs::canonicalize(b)), (Ok(a), Ok(b)) if a == b)
-}
-
-fn read(file: &Path, default_dpi: u32) -> anyhow::Result<Image> {
-    let bytes = fs::read(file)?;
-    let unreadable = "not a readable PNG, JPEG, TIFF or PNM image";
-    let decoder = ImageReader::new(Cursor::new(&bytes)).with_guessed_format()?.into_decoder().context(unreadable)?;
-    let is_lineart = decoder.original_color_type() == ExtendedColorType::L1 || is_lineart_png(&bytes);
-    let decoded = DynamicImage::from_decoder(decoder).context(unreadable)?;
-    let (width, height) = (decoded.width() as usize, decoded.height() as usize);
-    let (mode, data) = match decoded {
-        DynamicImage::ImageLuma8(grey) if is_lineart => (ColourMode::Lineart, packed(&grey, width)),
-        DynamicImage::ImageLuma8(grey) => (ColourMode::Grey, grey.into_raw()),
-        DynamicImage::ImageRgb8(rgb) => (ColourMode::Colour, rgb.into_raw()),
-        other if other.color().bytes_per_pixel() > other.color().channel_count() => {
-            bail!("{:?}: 16 bits a sample are not supported; 1 and 8 are", other.color())
-        }
-        other => (ColourMode::Colour, other.into_rgb8().into_raw()),
-    };
-    let pages = pages_in(&bytes);
-    if pages > 1 {
-        bail!("it has {pages} pages; one page a file is supported, so split it first");
-    }
-    let dpi = own_dpi(&bytes)?.unwrap_or(default_dpi);
-    let image = Image { mode, width, height, dpi, data };
-    View::new(mode, (width, height), image.view().stride, dpi, &image.data)?;
-    Ok(image)
-}
-
-/// A PNG whose header (bit depth, then colour type) says one bit of grey: its decoder does not tell.
-fn is_lineart_png(bytes: &[u8]) -> bool {
-    bytes.starts_with(b"\x89PNG") && bytes.get(24..26) == Some(&[1, 0])
-}
-
-/// Black and white pixels, eight in a byte, 1 = black.
-fn packed(grey: &[u8], width: usize) -> Vec<u8> {
-    let byte = |eight: &[u8]| eight.iter().zip(0..8).fold(0, |byte, (&v, x)| byte | u8::from(v < 128) << (7 - x));
-    grey.chunks_exact(width).flat_map(|row| row.chunks(8).map(byte)).collect()
-}
-
-/// Resolution as PNG (`pHYs`), JPEG (JFIF) or TIFF tell it, in dots per inch; an error if it is not the same across and down.
-fn own_dpi(bytes: &[u8]) -> anyhow::Result<Option<u32>> {
-    let told = if bytes.starts_with(b"\x89PNG") {
-        png_dpi(bytes)
-    } else if bytes.starts_with(b"\xff\xd8") {
-        jfif_dpi(bytes)
-    } else {
-        tiff_dpi(bytes)
-    };
-    let Some((across, down)) = told.filter(|(across, down)| across.min(*down) > 1.0) else { return Ok(None) };
-    if (across / down - 1.0).abs() > UNLIKE {
-        bail!("{across:.0} dpi across and {down:.0} dpi down: pages with pixels that are not square are not supported");
-    }
-    Ok(Some(across.round() as u32))
-}
-
-/// Resolutions across and down that differ by more are no rounding.
-const UNLIKE: f64 = 0.02;
-
-fn png_dpi(bytes: &[u8]) -> Option<(f64, f64)> {
-    // Behind the signature: chunks of length, name, data and checksum.
-    let mut at = 8;
-    loop {
-        let length = u32::from_be_bytes(*bytes.get(at..)?.first_chunk()?) as usize;
-        let name = bytes.get(at + 4..at + 8)?;
-        let data = bytes.get(at + 8..)?.get(..length)?;
-        if name == b"pHYs" {
-            let per_metre = |at: usize| Some(f64::from(u32::from_be_bytes(*data.get(at..)?.first_chunk()?)) * 0.0254);
-            return (data.get(8) == Some(&1)).then_some((per_metre(0)?, per_metre(4)?));
-        }
-        at += 12 + length;
-    }
-}
-
-fn jfif_dpi(bytes: &[u8]) -> Option<(f64, f64)> {
-    let at = bytes[..bytes.len().min(4096)].windows(5).position(|w| w == b"JFIF\0")?;
-    let unit = match bytes.get(at + 7)? {
-        1 => 1.0,
-        2 => 2.54,
-        _ => return None,
-    };
-    let density = |at: usize| Some(f64::from(u16::from_be_bytes(*bytes.get(at..)?.first_chunk()?)) * unit);
-    Some((density(at + 8)?, density(at + 10)?))
-}
-
-fn tiff_dpi(bytes: &[u8]) -> Option<(f64, f64)> {
-    use tiff::{decoder::ifd::Value, tags::Tag};
-    let mut decoder = tiff::decoder::Decoder::new(Cursor::new(bytes)).ok()?;
-    // 1: no unit; 2, which also stands for a missing tag: inch; 3: centimetre.
-    let unit = match decoder.get_tag_u32(Tag::ResolutionUnit).unwrap_or(2) {
-        2 => 1.0,
-        3 => 2.54,
-        _ => return None,
-    };
-    let mut density = |tag| match decoder.get_tag(tag).ok()? {
-        Value::Rational(n, d) if d > 0 => Some(f64::from(n) / f64::from(d) * unit),
-        _ => None,
-    };
-    let across = density(Tag::XResolution)?;
-    Some((across, density(Tag::YResolution).unwrap_or(across)))
-}
-
-/// How many pages a TIFF has.
-fn pages_in(bytes: &[u8]) -> usize {
-    let Ok(mut decoder) = tiff::decoder::Decoder::new(Cursor::new(bytes)) else { return 1 };
-    let mut pages = 0;
-    loop {
-        // A reduced copy (bit 0) or a mask (bit 2) is no page.
-        let kind = decoder.get_tag_u32(tiff::tags::Tag::NewSubfileType).unwrap_or(0);
-        pages += usize::from(kind & 0b101 == 0);
-        if !decoder.more_images() || decoder.next_image().is_err() {
-            return pages;
-        }
-    }
 }

@@ -4,7 +4,7 @@
 //! patches of ink, and a patch counts if some of its edges are as steep as ink's are. Punch holes, a feeder's
 //! streaks and the sheet's own rim do not count. A page with any writing on it must never be called blank.
 
-use super::{geometry::Grey, ink::InkMap, paper::Sheet};
+use super::{geometry::Grey, holes::Hole, ink::InkMap, paper::Sheet};
 
 /// A pixel of a patch is darker than its surroundings by more than this.
 const DARK: u8 = 5;
@@ -21,9 +21,11 @@ const PART: usize = 4;
 /// A patch as small as a full stop, in mm², must be so much darker than its surroundings.
 const SMALL_MM2: f32 = 0.5;
 const SMALL_DEPTH: f32 = 9.0;
-/// A streak runs down so much of the scan; a stroke of a pen does not.
-const STREAK: f32 = 0.5;
+/// A piece of a streak is at least so long, and lies so near to where it was found, in mm.
 const STREAK_MM: f32 = 20.0;
+const STREAK_WIDE_MM: f64 = 1.0;
+/// A punch hole with its rim is so many times as wide as the hole.
+const HOLE: f64 = 1.3;
 /// So many pairs of neighbours say enough about the grain.
 const SAMPLE: usize = 100_000;
 /// The rim of a sheet holds shadows and frayed paper, in mm.
@@ -32,14 +34,22 @@ const RIM_MM: f64 = 3.0;
 const DUST_MM2: f32 = 0.12;
 
 /// `fine` is the picture that `ink` was made from, at twice its resolution; `dpi` the scan's own.
-pub(crate) fn is_blank(fine: &Grey, ink: &InkMap, sheet: &Sheet, dpi: f64) -> bool {
+/// `holes` and `streaks` (in mm from the left) are no writing.
+pub(crate) fn is_blank(
+    fine: &Grey,
+    ink: &InkMap,
+    sheet: &Sheet,
+    dpi: f64,
+    (holes, streaks): (&[Hole], &[f64]),
+) -> bool {
     let coarse = &ink.coarse;
     // Pixels of the scan for one of this picture.
     let scale = dpi / f64::from(coarse.dpi);
     let inside = sheet.inside(RIM_MM * dpi / 25.4);
     let on_paper = |i: usize| {
         let (x, y) = ((i % coarse.width) as f64 + 0.5, (i / coarse.width) as f64 + 0.5);
-        inside.holds((x * scale, y * scale))
+        let in_hole = |hole: &Hole| (x * scale - hole.x).hypot(y * scale - hole.y) < hole.radius * HOLE;
+        inside.holds((x * scale, y * scale)) && !holes.iter().any(in_hole)
     };
     let least = (GRAINS * grain(fine)).clamp(LEAST_STEP, MOST_STEP);
     let mut seen = vec![false; coarse.data.len()];
@@ -51,7 +61,7 @@ pub(crate) fn is_blank(fine: &Grey, ink: &InkMap, sheet: &Sheet, dpi: f64) -> bo
         gather(coarse, start, &mut seen, &mut patch);
         // A stamp across two sheets and a frame that runs off the sheet are on it as well as beside it.
         patch.retain(|&i| on_paper(i));
-        if is_writing(coarse, fine, &patch, least) {
+        if is_writing(coarse, fine, &patch, least, streaks) {
             return false;
         }
     }
@@ -87,7 +97,7 @@ fn gather(coarse: &Grey, start: usize, seen: &mut [bool], patch: &mut Vec<usize>
     }
 }
 
-fn is_writing(coarse: &Grey, fine: &Grey, patch: &[usize], least: f32) -> bool {
+fn is_writing(coarse: &Grey, fine: &Grey, patch: &[usize], least: f32, streaks: &[f64]) -> bool {
     let mm = coarse.dpi / 25.4;
     let area = patch.len() as f32 / (mm * mm);
     if area < DUST_MM2 {
@@ -102,11 +112,10 @@ fn is_writing(coarse: &Grey, fine: &Grey, patch: &[usize], least: f32) -> bool {
     };
     let (wide, high) = (extent(|i, w| i % w), extent(|i, w| i / w));
     let depth = f32::from(patch.iter().map(|&i| coarse.data[i]).max().unwrap_or(0));
-    // A punch hole: round, 4 to 7.5 mm wide.
-    let round = (wide - high).abs() < 0.8 && (0.68..0.9).contains(&(area / (wide * high)));
-    // A streak of the scanner: straight down the whole scan, thinner than any rule that long.
-    let streak = wide < 1.1 && high > (STREAK * coarse.height as f32 / mm).max(STREAK_MM);
-    if streak || (round && depth >= 40.0 && (4.0..7.5).contains(&wide)) {
+    // A streak of the scanner: straight down a good part of the scan, where dirt was found on its glass.
+    let left = patch.iter().map(|&i| i % coarse.width).min().unwrap_or(0) as f32 / mm;
+    let on_streak = |&at: &f64| ((left + wide / 2.0) as f64 - at).abs() < STREAK_WIDE_MM;
+    if wide < 1.1 && high > STREAK_MM && streaks.iter().any(on_streak) {
         return false;
     }
     if area < SMALL_MM2 && depth < SMALL_DEPTH {

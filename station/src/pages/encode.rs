@@ -59,7 +59,7 @@ impl Encoder {
         }
         Ok(match extension(mode, profile) {
             "jpg" => Self::Jpeg(Box::new(Jpeg::new(size, dpi, profile.quality)?)),
-            _ => Self::Tiff(Tiff::new(mode, size, dpi, profile.compression)),
+            _ => Self::Tiff(Tiff::new(mode, size, dpi, profile.compression)?),
         })
     }
 

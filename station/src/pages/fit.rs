@@ -32,6 +32,9 @@ const LEAST_UNEVEN: u32 = 30;
 /// A streak is so much brighter than the lid so many pixels beside it.
 const RISE: u8 = 6;
 const BESIDE: usize = 3;
+/// A sliver of the lid has at least so many pixels in the reduced picture, most of them within so many levels.
+const LEAST_SLIVER: usize = 200;
+const SLIVER_EVEN: u8 = 20;
 /// So much that is bright beyond the edges is another sheet, or a part of this one, in mm².
 const PAPER_MM2: f64 = 20.0;
 
@@ -81,8 +84,9 @@ pub(crate) fn fit(page: &View<'_>, sheet: &Sheet, degrees: f64, holes: &[Hole], 
         (places.clone().fold(f64::MAX, f64::min), places.fold(f64::MIN, f64::max))
     };
     let ((left, right), (top, bottom)) = (span(|p| p.0), span(|p| p.1));
-    // Edges at whole pixels, so that an unturned scan is copied and not interpolated.
-    let (left, top) = if degrees == 0.0 { (left.floor(), top.floor()) } else { (left, top) };
+    // Edges at whole pixels of the scan, so that an unturned scan is copied and not interpolated.
+    let whole_pixel = |at: f64, centre: f64| if degrees == 0.0 { (at + centre).floor() - centre } else { at };
+    let (left, top) = (whole_pixel(left, whole.centre.0), whole_pixel(top, whole.centre.1));
     let (width, height) = ((right - left).ceil(), (bottom - top).ceil());
 
     let fits = |(w, h): (f64, f64)| width <= (w + OVER_MM) * mm && height <= (h + OVER_MM) * mm;
@@ -112,14 +116,9 @@ fn frame(page: &View<'_>) -> [(f64, f64); 4] {
 /// The proof that the edges cut nothing: which edges have more than lid beyond them, in the reduced picture of the scan.
 pub(crate) fn cutting(small: &Grey, sheet: &Sheet, dpi: f64) -> [bool; 4] {
     let scale = dpi / f64::from(small.dpi);
-    let beyond = -(BAND_MM + 0.5) * dpi / 25.4;
     let limit = u32::from(ink::paper_level(small)) * DARK / 100;
     let allowed = PAPER_MM2 * (f64::from(small.dpi) / 25.4).powi(2);
-    let outside = |y: usize| {
-        let (start, step) = ((scale / 2.0, (y as f64 + 0.5) * scale), (scale, 0.0));
-        distances(&sheet.quad, &sheet.seen, start, step)
-            .map(move |(i, distance, gain)| (i, below(distance, gain, beyond, small.width)))
-    };
+    let outside = |y: usize| outside(small, sheet, dpi, BAND_MM, y);
     let streak = streaks(small, |y| outside(y).map(|(_, range)| range));
     let mut beyond_each = [[0u32; 256]; 4];
     for y in 0..small.height {
@@ -150,6 +149,28 @@ pub(crate) fn cutting(small: &Grey, sheet: &Sheet, dpi: f64) -> [bool; 4] {
     })
 }
 
+/// Of each seen edge its number, and the pixels of a row of the reduced picture that lie further than so many mm beyond it.
+fn outside(small: &Grey, sheet: &Sheet, dpi: f64, mm: f64, y: usize) -> impl Iterator<Item = (usize, Range<usize>)> {
+    let (scale, width) = (dpi / f64::from(small.dpi), small.width);
+    let (start, step) = ((scale / 2.0, (y as f64 + 0.5) * scale), (scale, 0.0));
+    let beyond = -mm * dpi / 25.4;
+    distances(sheet.quad, sheet.seen, start, step)
+        .map(move |(i, distance, gain)| (i, below(distance, gain, beyond, width)))
+}
+
+/// The grey of a lid of which only a sliver is seen beyond the edges, further than so many mm, if it is even.
+pub(super) fn sliver(small: &Grey, sheet: &Sheet, dpi: f64, mm: f64) -> Option<u8> {
+    let ranges = (0..small.height).flat_map(|y| outside(small, sheet, dpi, mm, y).map(move |(_, range)| (y, range)));
+    let mut levels: Vec<u8> = ranges.flat_map(|(y, range)| &small.row(y)[range]).copied().collect();
+    if levels.len() < LEAST_SLIVER {
+        return None;
+    }
+    let middle = levels.len() / 2;
+    let level = *levels.select_nth_unstable(middle).1;
+    let even = levels.iter().filter(|v| v.abs_diff(level) < SLIVER_EVEN).count();
+    (even * 10 >= levels.len() * 8).then_some(level)
+}
+
 /// Columns that dust on the sensor has drawn down the whole lid: brighter than what lies on both sides.
 fn streaks<R: Iterator<Item = Range<usize>>>(small: &Grey, outside: impl Fn(usize) -> R) -> Vec<bool> {
     let (mut rises, mut seen) = (vec![0u32; small.width], vec![0u32; small.width]);
@@ -165,12 +186,12 @@ fn streaks<R: Iterator<Item = Range<usize>>>(small: &Grey, outside: impl Fn(usiz
 
 /// For each seen edge, its number, how far a place lies inside of it, and what that gains from one pixel of a row to the next.
 fn distances(
-    quad: &[(f64, f64); 4],
-    seen: &[bool; 4],
+    quad: [(f64, f64); 4],
+    seen: [bool; 4],
     start: (f64, f64),
     step: (f64, f64),
 ) -> impl Iterator<Item = (usize, f64, f64)> {
-    (0..4).filter(|&i| seen[i]).map(move |i| {
+    (0..4).filter(move |&i| seen[i]).map(move |i| {
         let ((ax, ay), (bx, by)) = (quad[i], quad[(i + 1) % 4]);
         let (dx, dy) = (bx - ax, by - ay);
         let length = dx.hypot(dy).max(1e-9);
@@ -201,7 +222,7 @@ impl Lid {
         let pixels = row.as_chunks_mut::<BANDS>().0;
         let n = pixels.len();
         let limit = paper.iter().map(|&v| u32::from(v)).sum::<u32>() * DARK;
-        for (_, distance, gain) in distances(&self.quad, &self.seen, start, step) {
+        for (_, distance, gain) in distances(self.quad, self.seen, start, step) {
             pixels[below(distance, gain, -self.band, n)].fill(paper);
             for pixel in &mut pixels[below(distance, gain, 0.0, n)] {
                 if pixel.iter().map(|&v| u32::from(v)).sum::<u32>() * 100 < limit {
@@ -291,20 +312,18 @@ mod tests {
 
     #[test]
     fn an_unturned_scan_without_a_lid_is_only_padded() {
-        let page = Image {
-            mode: ColourMode::Grey,
-            width: 700,
-            height: 1_000,
-            dpi: 100,
-            data: (0..700_000).map(|i| i as u8).collect(),
-        };
-        let sheet = Sheet { quad: [(0.0, 0.0); 4], seen: [false; 4], angle: None };
-        let fit = fit(&page.view(), &sheet, 0.0, &[], [None; 4]);
-        let out = turn::whole(&page.view(), &fit.canvas, [255; 3]);
-        assert_eq!((out.width, out.height), (827, 1_169));
-        let (left, top) = (63, 84);
-        for y in 0..1_000 {
-            assert_eq!(out.data[(y + top) * 827 + left..][..700], page.data[y * 700..][..700], "row {y}");
+        // A side may have an odd number of pixels: its middle is no edge of one.
+        for (width, height) in [(700, 1_000), (701, 1_001), (827, 1_000), (700, 1_169)] {
+            let data = (0..width * height).map(|i| (i * 31) as u8).collect();
+            let page = Image { mode: ColourMode::Grey, width, height, dpi: 100, data };
+            let sheet = Sheet { quad: [(0.0, 0.0); 4], seen: [false; 4], angle: None };
+            let fit = fit(&page.view(), &sheet, 0.0, &[], [None; 4]);
+            let out = turn::whole(&page.view(), &fit.canvas, [255; 3]);
+            assert_eq!((out.width, out.height), (827, 1_169));
+            let (left, top) = ((827 - width) / 2, (1_169 - height) / 2);
+            for y in 0..height {
+                assert_eq!(out.data[(y + top) * 827 + left..][..width], page.data[y * width..][..width], "row {y}");
+            }
         }
     }
 

@@ -28,7 +28,7 @@ pub(crate) enum BadPage {
 }
 
 /// JPEG cannot hold more in either direction.
-pub(super) const MAX_SIDE: usize = 65_500;
+pub(crate) const MAX_SIDE: usize = 65_500;
 
 impl<'a> View<'a> {
     pub(crate) fn new(

@@ -39,7 +39,8 @@ impl InkMap {
     pub(crate) fn new(fine: &Grey) -> Self {
         let small = reduce::halve(fine);
         let (w, h) = (small.width, small.height);
-        let mean = local_mean(&small, ((SURROUND_MM / 25.4 * small.dpi) as usize).max(2));
+        // The square's width times 255 must fit 16 bits: a strip of a few pixels' width is not reduced.
+        let mean = local_mean(&small, ((SURROUND_MM / 25.4 * small.dpi) as usize).clamp(2, 120));
         let threshold = noise_threshold(&small, &mean);
         let masked = background(&small);
         let mut below: Vec<i16> = mean.iter().map(|&m| i16::from(m) - threshold).collect();

@@ -36,7 +36,7 @@ pub(crate) mod turn;
 
 use beyond::Beyond;
 use fit::Fit;
-pub(crate) use geometry::{BadPage, Grey, Image, View};
+pub(crate) use geometry::{BadPage, Grey, Image, MAX_SIDE, View};
 use glass::Specks;
 use holes::Hole;
 use ink::InkMap;
@@ -200,6 +200,8 @@ const EDGES_ALONE: f64 = 0.8;
 const FEW: f32 = 0.03;
 /// Levels of one lid differ by less than this.
 const LID_EVEN: u8 = 20;
+/// Nearer to an edge than this, lid and paper are mixed in the reduced picture, in mm.
+const MIXED_MM: f64 = 0.4;
 /// Nearer to the sheet's edges than this lie their shadows, in mm.
 const RIM_MM: f64 = 4.0;
 /// A corner may lie so far outside of the scan before the sheet is said to leave the glass, in mm.
@@ -211,12 +213,15 @@ pub(crate) fn examine(page: &View<'_>, fine: &Grey, profile: &Profile, lay: Lay)
     let ink = ink::InkMap::new(fine);
     let laid = Laid::find(page, fine, &ink);
     let sheet = &laid.sheet;
-    let blank = blank::is_blank(fine, laid.ink_on_sheet.as_ref().unwrap_or(&ink), sheet, dpi);
     let streaks = streaks::find(fine);
+    let not_written = (laid.holes.as_slice(), streaks.as_slice());
+    let blank = blank::is_blank(fine, laid.ink_on_sheet.as_ref().unwrap_or(&ink), sheet, dpi, not_written);
     let skew = laid.skew(fine, &ink, blank, &streaks);
     let sure = skew.confidence >= SURE && (!blank || laid.guessed.angle.is_some());
     let applied = if sure && skew.angle.abs() >= WORTH_TURNING { skew.angle } else { 0.0 };
-    let filled: &[Hole] = if profile.holes == profile::Holes::Fill { &laid.holes } else { &[] };
+    // In black and white, print is as black as the lid: what looks like a hole there is left to a person.
+    let fills = profile.holes == profile::Holes::Fill && page.mode != ColourMode::Lineart;
+    let filled: &[Hole] = if fills { &laid.holes } else { &[] };
     let paper = paper::colour(page, ink::paper_level(fine));
     let in_mm = |px: f64| px * 25.4 / dpi;
     // Corners in pixels of the ink.
@@ -281,9 +286,13 @@ impl Laid {
         let in_hole = |(x, y): (f64, f64)| holes.iter().any(|h| (x - h.x).hypot(y - h.y) < h.radius * 1.5);
         let band = fit::BAND_MM * dpi / 25.4;
         let inside = outermost.inside(band);
-        let is_lid =
-            |place, level: u8| beyond.lid.is_some_and(|lid| level.abs_diff(lid) < LID_EVEN) && !inside.holds(place);
-        let marks = proof::marks(ink, page, |place, level| in_hole(place) || is_lid(place, level));
+        let lid = beyond.lid.or_else(|| fit::sliver(&ink.grey, &outermost, dpi, MIXED_MM));
+        let is_lid = |place, level: u8| lid.is_some_and(|lid| level.abs_diff(lid) < LID_EVEN) && !inside.holds(place);
+        // A pixel across an edge is lid by a part.
+        let mixed = MIXED_MM * dpi / 25.4;
+        let on_edge =
+            |place| outermost.distances(place).iter().zip(outermost.seen).any(|(d, seen)| seen && d.abs() < mixed);
+        let marks = proof::marks(ink, page, |place, level| in_hole(place) || is_lid(place, level) || on_edge(place));
         // An edge with anything but a lid beyond it, or with ink, is none.
         let (uneven, inked) = (fit::cutting(&ink.grey, &outermost, dpi), proof::beyond(&marks, &outermost, band));
         let cutting: [bool; 4] = std::array::from_fn(|i| uneven[i] || inked[i]);
@@ -316,6 +325,7 @@ fn flags(page: &View<'_>, found: &Findings, laid: &Laid, sure: bool, profile: &P
     let (limits, quality) = (&profile.limits, &found.quality);
     let far = |(x, y): (f64, f64)| x.abs().max(y.abs()) > limits.corner_mm;
     let outside = OUTSIDE_MM * f64::from(page.dpi) / 25.4;
+    let left_holes = laid.holes.len() > found.fit.canvas.lid.map_or(0, |lid| lid.holes_filled());
     let flags = [
         (Flag::Blank, found.blank),
         (Flag::SkewUncertain, !sure && !found.blank),
@@ -326,7 +336,7 @@ fn flags(page: &View<'_>, found: &Findings, laid: &Laid, sure: bool, profile: &P
         (Flag::OffTheGlass, laid.outermost.leaves(page, outside)),
         (Flag::OffCorner, lay == Lay::Glass && found.corner_mm.is_some_and(far)),
         (Flag::LargerThanA4, found.fit.larger_than_a4),
-        (Flag::Holes, profile.holes == profile::Holes::Flag && !laid.holes.is_empty()),
+        (Flag::Holes, profile.holes != profile::Holes::Keep && left_holes),
         (Flag::Unsharp, quality.edge_mm.is_some_and(|mm| mm > limits.edge_mm)),
         (Flag::Dark, quality.paper < limits.paper),
         (Flag::Faint, !found.blank && quality.paper.saturating_sub(quality.ink) < limits.contrast),

@@ -4,15 +4,17 @@
 use super::{geometry::View, ink::InkMap, paper::Sheet, reduce::LUMA, turn::Canvas};
 use platen_protocol::uplink::ColourMode;
 
-/// So many inked places are looked up, spread evenly over all of them.
-const PLACES: usize = 4_000;
+/// So many inked places are looked up in each square of so many mm, spread evenly over all of its own: a number that stands alone
+/// is asked for as well as a paragraph is.
+const PLACES: usize = 6;
+const SQUARE_MM: f32 = 5.0;
 /// A place counts as inked if it is so much darker than its surroundings; in lineart, if more than a speckle is on it.
 const INKED: u8 = 14;
 const INKED_LINEART: u8 = 44;
 /// A place has lost its ink if it is brighter by this share of what it was darker than the paper, in 1/100, and by so many
 /// levels.
 const LOST: i32 = 60;
-const LEAST_LOST: i32 = 24;
+const LEAST_LOST: i32 = 6;
 /// This share of the places, in 1/1,000, may differ by the interpolation's doing on the thinnest strokes.
 const ALLOWED: usize = 4;
 /// Side of a mark, in mm: a pixel of the ink it was found in.
@@ -41,9 +43,19 @@ pub(crate) fn marks(ink: &InkMap, page: &View<'_>, void: impl Fn((f64, f64), u8)
     let dpi = f64::from(page.dpi);
     let inked = if page.mode == ColourMode::Lineart { INKED_LINEART } else { INKED };
     let scale = dpi / f64::from(coarse.dpi);
-    let all = coarse.data.iter().filter(|&&v| v >= inked).count();
-    let step = all.div_ceil(PLACES).max(1);
-    let places = coarse.data.iter().enumerate().filter(|(_, v)| **v >= inked).map(|(i, _)| i).step_by(step);
+    let side = ((SQUARE_MM / 25.4 * coarse.dpi) as usize).max(1);
+    let across = coarse.width.div_ceil(side);
+    let square = |i: usize| i / coarse.width / side * across + i % coarse.width / side;
+    let mut counts = vec![0usize; across * coarse.height.div_ceil(side)];
+    let all = || coarse.data.iter().enumerate().filter(|(_, v)| **v >= inked).map(|(i, _)| i);
+    all().for_each(|i| counts[square(i)] += 1);
+    let steps: Vec<usize> = counts.iter().map(|count| count.div_ceil(PLACES).max(1)).collect();
+    let mut met = vec![0usize; counts.len()];
+    let places = all().filter(|&i| {
+        let square = square(i);
+        met[square] += 1;
+        (met[square] - 1) % steps[square] == 0
+    });
     let marks = places.filter_map(|i| {
         let place = (((i % coarse.width) as f64 + 0.5) * scale, ((i / coarse.width) as f64 + 0.5) * scale);
         let level = ink.grey.data[i];

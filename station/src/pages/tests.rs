@@ -34,7 +34,7 @@ proptest! {
     #[test]
     fn any_page_is_answered_and_delivered_whole(
         mode in 0usize..3, kind in 0u8..4, seed: u32, width in 1usize..260, height in 1usize..260,
-        padding in 0usize..9, dpi in prop::sample::select(vec![50u32, 72, 150, 200]),
+        padding in 0usize..9, dpi in prop::sample::select(vec![50u32, 72, 150, 200, 600, 1_200, 2_400]),
     ) {
         let mode = MODES[mode];
         let stride = row_bytes(mode, width) + padding;
