@@ -20,6 +20,10 @@ const A4: (f64, f64) = (210.0, 297.0);
 const OVER_MM: f64 = 3.0;
 /// Beyond this from an edge there is nothing but lid; nearer, only what is dark is.
 pub(super) const BAND_MM: f64 = 1.0;
+/// Edges are found to a few tenths of a millimetre: so far inside, what is darker than this share of the paper (in 1/100) is
+/// lid, too, and not left as a black line.
+const INSIDE_MM: f64 = 0.3;
+const BLACK: u32 = 50;
 /// A hole is filled so far beyond its own edge, where its rim is dark, in bands.
 const HOLE_RIM: f64 = 0.5;
 /// Darker than this share of the paper is lid, within the band, in 1/100.
@@ -43,8 +47,9 @@ const PAPER_MM2: f64 = 20.0;
 pub(crate) struct Lid {
     quad: [(f64, f64); 4],
     seen: [bool; 4],
-    /// Width of the band along an edge in which pixels decide for themselves.
+    /// Width of the band along an edge in which pixels decide for themselves, outside and inside.
     band: f64,
+    inside: f64,
     /// Punch holes that are filled.
     holes: [Option<Hole>; holes::MOST],
     /// Corners that are torn off or folded.
@@ -100,7 +105,14 @@ pub(crate) fn fit(page: &View<'_>, sheet: &Sheet, degrees: f64, holes: &[Hole], 
     );
     let centre = (whole.centre.0 + middle.0 * cos - middle.1 * sin, whole.centre.1 + middle.0 * sin + middle.1 * cos);
     let holes = std::array::from_fn(|i| holes.get(i).copied());
-    let lid = known.then_some(Lid { quad: sheet.quad, seen: sheet.seen, band: BAND_MM * mm, holes, torn });
+    let lid = known.then_some(Lid {
+        quad: sheet.quad,
+        seen: sheet.seen,
+        band: BAND_MM * mm,
+        inside: INSIDE_MM * mm,
+        holes,
+        torn,
+    });
     let canvas = Canvas { width: full_width as usize, height: full_height as usize, centre, degrees, lid };
     // Only edges that were seen say how large the sheet is.
     let [top, right, bottom, left] = sheet.seen;
@@ -226,6 +238,14 @@ impl Lid {
             pixels[below(distance, gain, -self.band, n)].fill(paper);
             for pixel in &mut pixels[below(distance, gain, 0.0, n)] {
                 if pixel.iter().map(|&v| u32::from(v)).sum::<u32>() * 100 < limit {
+                    *pixel = paper;
+                }
+            }
+            let (outer, inner) = (below(distance, gain, 0.0, n), below(distance, gain, self.inside, n));
+            // The one range begins or ends with the other.
+            let between = if outer.start == inner.start { outer.end..inner.end } else { inner.start..outer.start };
+            for pixel in &mut pixels[between] {
+                if pixel.iter().map(|&v| u32::from(v)).sum::<u32>() * 100 < limit / DARK * BLACK {
                     *pixel = paper;
                 }
             }

