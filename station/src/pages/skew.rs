@@ -7,6 +7,7 @@
 mod columns;
 mod pictures;
 mod sparse;
+mod stems;
 
 use super::{
     geometry::Grey,
@@ -107,8 +108,9 @@ fn of_ink(fine: &Grey, ink: &InkMap, (sheet, edges_seen): (&Sheet, bool)) -> Ske
         let text = f64::from(angle_of(best));
         // Many upright lines know better than the sheet how they lie.
         let edges = sheet.angle.filter(|edges| few || (edges - text).abs() < NEARLY);
+        let by_stems = |near| stems::angle(fine, &ink, near);
         let known = sparse::Known { text, confidence, edges, edges_seen, by_pictures };
-        return sparse::find(&ink, if upright { Axis::Columns } else { Axis::Rows }, &known);
+        return sparse::find(&ink, if upright { Axis::Columns } else { Axis::Rows }, &known, by_stems);
     }
     let full = ink.fine(fine);
     let turned = transposed(&full);

@@ -21,6 +21,8 @@ const ALONG: (f64, f64) = (0.55, 0.04);
 const ASTRAY: f64 = 0.75;
 /// Lines that are as sure as this in the coarse search are print.
 const DECIDED: f64 = 0.6;
+/// Share of pages on which the stems deceive.
+const DECEPTIVE: f64 = 0.05;
 /// Print askew on its sheet, in degrees.
 const ASKEW: f64 = 0.25;
 /// Within this the confidence promises the angle to lie, in degrees.
@@ -39,8 +41,8 @@ pub(super) struct Known {
     pub(super) by_pictures: Option<(f64, f64)>,
 }
 
-/// Lines run along `axis`.
-pub(super) fn find(ink: &Grey, axis: Axis, known: &Known) -> Skew {
+/// Lines run along `axis`. `by_stems` tells what the strokes of the type say near an angle, if they say anything.
+pub(super) fn find(ink: &Grey, axis: Axis, known: &Known, by_stems: impl FnOnce(f64) -> Option<(f64, f64)>) -> Skew {
     let near = |angle: f64, other: f64| (angle - other).abs() < ASTRAY;
     let decided = known.confidence > DECIDED;
     let (edges, by_pictures) = match (known.edges, known.by_pictures) {
@@ -54,13 +56,16 @@ pub(super) fn find(ink: &Grey, axis: Axis, known: &Known) -> Skew {
         (edges, by_pictures) => (edges, by_pictures),
     };
     let middle = edges.or(by_pictures.map(|(angle, _)| angle)).unwrap_or(known.text);
+    let by_stems = by_stems(middle);
     let count = (REACH / STEP) as i32;
     let mut grid: Vec<(f64, f64)> = (-count..=count)
         .map(|i| {
             let offset = f64::from(i) * STEP;
             let along = edges.map_or(0.0, |edges| prior(middle + offset - edges).max(f64::MIN_POSITIVE).ln());
             let beside = |(angle, sigma): (f64, f64)| -0.5 * ((middle + offset - angle) / sigma).powi(2);
-            (offset, along + by_pictures.map_or(0.0, beside))
+            // Stems may be those of something else than the title.
+            let stems = by_stems.map_or(0.0, |stems| (1.0 - DECEPTIVE).mul_add(beside(stems).exp(), DECEPTIVE).ln());
+            (offset, along + by_pictures.map_or(0.0, beside) + stems)
         })
         .collect();
     add_lines(&mut grid, ink, axis, middle as f32);
