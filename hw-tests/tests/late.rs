@@ -5,7 +5,7 @@
 use hw_tests::{
     board::EmulatedBoard,
     browser::Browser,
-    losses::LIMITS,
+    losses::{LIMITS, write_events},
     mosquitto::Mosquitto,
     pages,
     process::{PATIENCE, wait, wait_for},
@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use std::{
     fs,
     path::Path,
-    time::{Instant, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 use virtual_scanner::desk::Settings;
 
@@ -177,6 +177,45 @@ fn what_is_read_while_no_supervisor_listens_comes_in_when_one_does() {
     wait_for(2 * PATIENCE, "readings to wait again", || Ok((kept() >= 1).then_some(()))).unwrap();
     supervisor.revive().unwrap();
     come_in(&supervisor, 16.5);
+}
+
+#[test]
+fn a_full_outbox_pauses_the_desk_and_an_emptied_one_lets_it_go_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    pages::write_numbered(&path.join("pages"), 2).unwrap();
+    let settings = Settings { dpi: 200, adf: true, ..Settings::new(&path.join("pages"), 2) };
+    let scanner = VirtualScanner::create(path, settings).unwrap();
+    let mut broker = Mosquitto::start(&path.join("mosquitto"), LIMITS).unwrap();
+    let setup = supervisor::Setup { broker: Some(format!("url = \"{}\"\n", broker.url())), ..Default::default() };
+    let supervisor = Supervisor::start_with(&path.join("supervisor"), &setup).unwrap();
+    broker.kill();
+    let uplink = "outbox_mib = 1\n".into();
+    let setup = Setup { source: "adf".into(), broker: Some(broker.url()), uplink, ..Setup::flatbed(DESK) };
+    let station = Station::start(path, &scanner, &setup).unwrap();
+    station.plan(BATCH, &[("A-1", "One", 2)]).unwrap();
+    station.open(BATCH).unwrap();
+    let events = 2_500;
+    write_events(&station.state().join("journal.db"), 0, events, 500, Duration::ZERO).unwrap();
+    let names =
+        |view: &Value| view["holds"].as_array().map_or(Vec::new(), |h| h.iter().map(|h| h["name"].clone()).collect());
+    let held = station.wait("the full outbox", |v| names(v) == ["outbox-full"]).unwrap();
+    assert!(held["holds"][0]["text"]["en"].as_str().is_some_and(|text| text.contains("no room for more")), "{held}");
+    let (status, answer) = station.ask("start", &json!({})).unwrap();
+    assert!(status == 409 && answer.to_string().contains("outbox-full"), "{answer}");
+    broker.kill_and_restart().unwrap();
+    station.wait("the emptied outbox", |v| names(v).is_empty() && v["network"]["waiting"] == 0).unwrap();
+    assert_eq!(station.ask("start", &json!({})).unwrap().0, 200);
+    wait("the pages", || {
+        Ok((supervisor.pages(DESK, BATCH)?.iter().filter(|page| page.0 == "A-1").count() == 2).then_some(()))
+    })
+    .unwrap();
+    let told: u64 = supervisor
+        .database()
+        .unwrap()
+        .query_row("SELECT count(*) FROM event WHERE time LIKE '2026-11-21T09:30:00.%'", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(told, events, "what was too much has not been dropped");
 }
 
 #[test]

@@ -28,7 +28,7 @@ pub fn speed(folder: &Path, rounds: u32) -> anyhow::Result<()> {
     let (floor, _, _) = super::spread(rates.iter().map(|r| r.1).collect());
     let (ratio, _, _) = super::spread(rates.iter().map(|r| r.0 / r.1).collect());
     println!(
-        "{EVENTS} events from a journal through Mosquitto to two supervisors and acknowledged, median of {}:",
+        "{EVENTS} events from a journal through Mosquitto into the database of two supervisors, median of {}:",
         rates.len()
     );
     println!("  platen, the station's start included      {ours:>8.0} events/s ({least:.0} to {most:.0})");

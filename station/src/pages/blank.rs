@@ -114,7 +114,7 @@ fn is_writing(coarse: &Grey, fine: &Grey, patch: &[usize], least: f32, streaks: 
     let depth = f32::from(patch.iter().map(|&i| coarse.data[i]).max().unwrap_or(0));
     // A streak of the scanner: straight down a good part of the scan, where dirt was found on its glass.
     let left = patch.iter().map(|&i| i % coarse.width).min().unwrap_or(0) as f32 / mm;
-    let on_streak = |&at: &f64| ((left + wide / 2.0) as f64 - at).abs() < STREAK_WIDE_MM;
+    let on_streak = |&at: &f64| (f64::from(left + wide / 2.0) - at).abs() < STREAK_WIDE_MM;
     if wide < 1.1 && high > STREAK_MM && streaks.iter().any(on_streak) {
         return false;
     }

@@ -54,7 +54,7 @@ pub(crate) fn marks(ink: &InkMap, page: &View<'_>, void: impl Fn((f64, f64), u8)
     let places = all().filter(|&i| {
         let square = square(i);
         met[square] += 1;
-        (met[square] - 1) % steps[square] == 0
+        (met[square] - 1).is_multiple_of(steps[square])
     });
     let marks = places.filter_map(|i| {
         let place = (((i % coarse.width) as f64 + 0.5) * scale, ((i / coarse.width) as f64 + 0.5) * scale);

@@ -121,7 +121,7 @@ impl Corner<'_> {
         let slope = (depths[near] - depths[far]).max(0.0) / (far.saturating_sub(near)).max(1) as f64;
         (0..near).for_each(|j| depths[j] = depths[near] + slope * (near - j) as f64);
         let (long, deep) = (end as f64 * STEP_MM, depths[first]);
-        if long < LEAST_MM || long > MOST_MM || !(LEAST_MM..MOST_MM - 1.0).contains(&deep) {
+        if !(LEAST_MM..=MOST_MM).contains(&long) || !(LEAST_MM..MOST_MM - 1.0).contains(&deep) {
             return None;
         }
         let most = depths[..end].iter().copied().fold(0.0, f64::max);
@@ -191,12 +191,12 @@ impl Torn {
             (a.max(0.0) as usize, b.clamp(0.0, pixels.len() as f64) as usize)
         };
         let (across, down) = (within(u, du), within(v, dv));
-        let (from, to) = (across.0.max(down.0), across.1.min(down.1));
-        for i in from..to {
+        let (from, to) = (across.0.max(down.0).min(pixels.len()), across.1.min(down.1));
+        for (pixel, i) in pixels[from..to.max(from)].iter_mut().zip(from..) {
             let (u, v) = (u + du * i as f64, v + dv * i as f64);
             let depth = self.depth(u);
-            if depth > 0.0 && v < depth + self.band && pixels[i].iter().map(|&v| u32::from(v)).sum::<u32>() < limit {
-                pixels[i] = paper;
+            if depth > 0.0 && v < depth + self.band && pixel.iter().map(|&v| u32::from(v)).sum::<u32>() < limit {
+                *pixel = paper;
             }
         }
     }
