@@ -148,14 +148,18 @@ impl Desk {
             thread::sleep(Duration::from_millis(20));
         }
         self.disk.becomes(Way::Well)?;
-        ensure!(self.station.ask("close", &json!({}))?.0 == 200, "the batch cannot be closed");
+        // A low battery may have closed it already.
+        let closed = self.station.ask("close", &json!({}))?.0 == 200 || self.station.view()?["batch"].is_null();
+        ensure!(closed, "the batch cannot be closed");
         fs::remove_file(self.folder.join("plans").join(format!("{batch}.csv")))?;
         Ok(())
     }
 
     fn done(&self, batch: &str) -> anyhow::Result<bool> {
         let view = self.station.view()?;
-        Ok(view["batch"]["batch"] == batch && view["batch"]["completed"] == true)
+        // A low battery closes a batch that is complete for good, and one that is not until the mains are back.
+        let closed = || Ok(view["batch"].is_null() && self.station.journal(batch)?.len() as u32 == self.sheets);
+        if view["batch"]["batch"] == batch { Ok(view["batch"]["completed"] == true) } else { closed() }
     }
 
     /// What the scanner will do wrong in this batch.

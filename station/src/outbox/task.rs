@@ -1,6 +1,7 @@
 //! The outbox's task: does what the machine asks for, with the spool, the journal and the broker.
 
 mod hears;
+mod heartbeat;
 mod readings;
 
 use self::readings::UnderWay;
@@ -12,7 +13,7 @@ use super::{
 use crate::{batch::store::Journal, moment::Moment};
 use jiff::Timestamp;
 use platen_broker::{Heard, Link, Promise, Said, Transport, random};
-use platen_protocol::uplink::{Channel, Outbox, Reading, SiteId, StationId};
+use platen_protocol::uplink::{Channel, Reading, SiteId, StationId};
 use std::{
     path::PathBuf,
     time::{Duration, Instant},
@@ -328,38 +329,6 @@ impl<T: Transport> Task<T> {
                 Err(error) => tracing::warn!(%error, "a message that was not understood"),
             },
         }
-    }
-
-    fn beat(&mut self) {
-        if !self.machine.is_up() {
-            return;
-        }
-        let outbox = match block_in_place(|| self.outbox()) {
-            Ok(outbox) => outbox,
-            Err(error) => return self.fault(&error),
-        };
-        let payload = self.sender.state(&Moment::now(), outbox);
-        self.say(Said {
-            topic: self.sender.topic(Channel::State),
-            payload,
-            retain: true,
-            promise: Promise::AtLeastOnce,
-        });
-    }
-
-    fn outbox(&self) -> Result<Outbox, SpoolError> {
-        let (first, last) = (self.machine.first(), self.machine.last());
-        let now = Moment::now();
-        let oldest = self.spool.waiting(first, first)?.pop();
-        Ok(Outbox {
-            epoch: self.spool.epoch().into(),
-            first,
-            last,
-            oldest_ms: oldest.and_then(|event| event.waited(&now)),
-            bytes: self.spool.bytes(),
-            limit: self.config.limit,
-            quarantined: self.spool.quarantined()?,
-        })
     }
 
     /// Whether it was taken.

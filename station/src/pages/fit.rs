@@ -4,14 +4,18 @@
 //! is looked at before it is painted over, and an edge beyond which anything like paper is found is none
 //! ([`cutting`]).
 
+mod lid;
+
 use super::{
     geometry::{Grey, View},
-    holes::{self, Hole},
+    holes::Hole,
     ink,
     paper::Sheet,
     torn::Torn,
     turn::Canvas,
 };
+pub(crate) use lid::Lid;
+use lid::{INSIDE_MM, below, distances};
 use std::ops::Range;
 
 /// A4 in mm.
@@ -20,12 +24,6 @@ const A4: (f64, f64) = (210.0, 297.0);
 const OVER_MM: f64 = 3.0;
 /// Beyond this from an edge there is nothing but lid; nearer, only what is dark is.
 pub(super) const BAND_MM: f64 = 1.0;
-/// Edges are found to a few tenths of a millimetre: so far inside, what is darker than this share of the paper (in 1/100) is
-/// lid, too, and not left as a black line.
-const INSIDE_MM: f64 = 0.3;
-const BLACK: u32 = 50;
-/// A hole is filled so far beyond its own edge, where its rim is dark, in bands.
-const HOLE_RIM: f64 = 0.5;
 /// Darker than this share of the paper is lid, within the band, in 1/100.
 const DARK: u32 = 85;
 /// A sheet that covers less of the scan may be a part of a larger dark one.
@@ -41,20 +39,6 @@ const LEAST_SLIVER: usize = 200;
 const SLIVER_EVEN: u8 = 20;
 /// So much that is bright beyond the edges is another sheet, or a part of this one, in mm².
 const PAPER_MM2: f64 = 20.0;
-
-/// The lid around a sheet.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Lid {
-    quad: [(f64, f64); 4],
-    seen: [bool; 4],
-    /// Width of the band along an edge in which pixels decide for themselves, outside and inside.
-    band: f64,
-    inside: f64,
-    /// Punch holes that are filled.
-    holes: [Option<Hole>; holes::MOST],
-    /// Corners that are torn off or folded.
-    torn: [Option<Torn>; 4],
-}
 
 /// How the sheet is delivered.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -194,87 +178,6 @@ fn streaks<R: Iterator<Item = Range<usize>>>(small: &Grey, outside: impl Fn(usiz
         }
     }
     rises.iter().zip(seen).map(|(&rises, seen)| rises * 2 > seen).collect()
-}
-
-/// For each seen edge, its number, how far a place lies inside of it, and what that gains from one pixel of a row to the next.
-fn distances(
-    quad: [(f64, f64); 4],
-    seen: [bool; 4],
-    start: (f64, f64),
-    step: (f64, f64),
-) -> impl Iterator<Item = (usize, f64, f64)> {
-    (0..4).filter(move |&i| seen[i]).map(move |i| {
-        let ((ax, ay), (bx, by)) = (quad[i], quad[(i + 1) % 4]);
-        let (dx, dy) = (bx - ax, by - ay);
-        let length = dx.hypot(dy).max(1e-9);
-        (i, (dx * (start.1 - ay) - dy * (start.0 - ax)) / length, (dx * step.1 - dy * step.0) / length)
-    })
-}
-
-impl Lid {
-    /// How many punch holes are filled.
-    pub(crate) fn holes_filled(&self) -> usize {
-        self.holes.iter().flatten().count()
-    }
-
-    /// How many corners are made good.
-    pub(crate) fn corners_filled(&self) -> usize {
-        self.torn.iter().flatten().count()
-    }
-
-    /// Paints the lid in a row of the result over with `paper`. The row's pixels lie at `start`, `start + step` and so on
-    /// in the scan.
-    pub(crate) fn paint<const BANDS: usize>(
-        &self,
-        row: &mut [u8],
-        start: (f64, f64),
-        step: (f64, f64),
-        paper: [u8; BANDS],
-    ) {
-        let pixels = row.as_chunks_mut::<BANDS>().0;
-        let n = pixels.len();
-        let limit = paper.iter().map(|&v| u32::from(v)).sum::<u32>() * DARK;
-        for (_, distance, gain) in distances(self.quad, self.seen, start, step) {
-            pixels[below(distance, gain, -self.band, n)].fill(paper);
-            for pixel in &mut pixels[below(distance, gain, 0.0, n)] {
-                if pixel.iter().map(|&v| u32::from(v)).sum::<u32>() * 100 < limit {
-                    *pixel = paper;
-                }
-            }
-            let (outer, inner) = (below(distance, gain, 0.0, n), below(distance, gain, self.inside, n));
-            // The one range begins or ends with the other.
-            let between = if outer.start == inner.start { outer.end..inner.end } else { inner.start..outer.start };
-            for pixel in &mut pixels[between] {
-                if pixel.iter().map(|&v| u32::from(v)).sum::<u32>() * 100 < limit / DARK * BLACK {
-                    *pixel = paper;
-                }
-            }
-        }
-        for torn in self.torn.iter().flatten() {
-            torn.paint(pixels, (start, step), limit / 100, paper);
-        }
-        for hole in self.holes.iter().flatten() {
-            // Where the row passes nearest to the hole's middle, and how far from there it leaves it.
-            let (dx, dy) = (hole.x - start.0, hole.y - start.1);
-            let (along, beside) = (dx * step.0 + dy * step.1, dx * step.1 - dy * step.0);
-            let reach = (hole.radius + self.band * HOLE_RIM).powi(2) - beside * beside;
-            if reach > 0.0 {
-                let end = |at: f64| at.clamp(0.0, n as f64) as usize;
-                pixels[end(along - reach.sqrt())..end(along + reach.sqrt() + 1.0)].fill(paper);
-            }
-        }
-    }
-}
-
-/// Where along a row `distance + i × gain` is below `limit`.
-fn below(distance: f64, gain: f64, limit: f64, n: usize) -> Range<usize> {
-    let crossing = ((limit - distance) / gain).clamp(0.0, n as f64);
-    match (gain.abs() < 1e-12, gain > 0.0) {
-        (true, _) if distance < limit => 0..n,
-        (true, _) => 0..0,
-        (false, true) => 0..crossing.ceil() as usize,
-        (false, false) => (crossing.floor() as usize + 1).min(n)..n,
-    }
 }
 
 #[cfg(test)]
