@@ -99,6 +99,8 @@ impl Desk<'_> {
         let fine = pages::reduced(&view);
         let mut findings = pages::examine(&view, &fine, &self.profile.pages, Lay::Glass);
         let ms = began.elapsed().as_secs_f64() * 1e3;
+        // What looking needed makes room for the result.
+        crate::memory::give_back();
         // Made also where it is not kept: only then is it known whether the page has kept its ink.
         let delivered = self.deliver(&view, &mut findings, file)?;
         if let Some(folder) = &self.args.out {

@@ -41,13 +41,17 @@ pub(crate) struct Mark {
 pub(crate) fn marks(ink: &InkMap, page: &View<'_>, void: impl Fn((f64, f64), u8) -> bool) -> Vec<Mark> {
     let coarse = &ink.coarse;
     let dpi = f64::from(page.dpi);
-    let inked = if page.mode == ColourMode::Lineart { INKED_LINEART } else { INKED };
     let scale = dpi / f64::from(coarse.dpi);
+    let is_lineart = page.mode == ColourMode::Lineart;
+    let inked = if is_lineart { INKED_LINEART } else { INKED };
+    // One black pixel of a place is a speckle, which turning may smooth away.
+    let speckle = if is_lineart { (255.0 * 1.5 / (scale * scale)) as u8 } else { 0 };
+    let is_inked = |i: usize| coarse.data[i] >= inked && 255 - ink.grey.data[i] >= speckle;
     let side = ((SQUARE_MM / 25.4 * coarse.dpi) as usize).max(1);
     let across = coarse.width.div_ceil(side);
     let square = |i: usize| i / coarse.width / side * across + i % coarse.width / side;
     let mut counts = vec![0usize; across * coarse.height.div_ceil(side)];
-    let all = || coarse.data.iter().enumerate().filter(|(_, v)| **v >= inked).map(|(i, _)| i);
+    let all = || (0..coarse.data.len()).filter(|&i| is_inked(i));
     all().for_each(|i| counts[square(i)] += 1);
     let steps: Vec<usize> = counts.iter().map(|count| count.div_ceil(PLACES).max(1)).collect();
     let mut met = vec![0usize; counts.len()];
