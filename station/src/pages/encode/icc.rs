@@ -2,21 +2,24 @@
 //! device's own profile would have to be measured with a target.
 
 use super::EncodeError;
-use moxcms::{ColorDateTime, ColorProfile};
+use moxcms::ColorProfile;
 use platen_protocol::uplink::ColourMode;
 
-/// When the profiles are said to have been made.
-const MADE: ColorDateTime =
-    ColorDateTime { year: 2026, month: 1, day_of_the_month: 1, hours: 0, minutes: 0, seconds: 0 };
+/// Where a profile's head says when it was made, and what ours say (ICC.1, 7.2.8: six numbers of 16 bits): the library writes the
+/// time of writing, and the same page must give the same bytes whenever it is made.
+const MADE_AT: usize = 24;
+const MADE: [u16; 6] = [2026, 1, 1, 0, 0, 0];
 
 /// The profile of pages in a mode; lineart has none.
 pub(super) fn profile(mode: ColourMode) -> Result<Option<Vec<u8>>, EncodeError> {
-    let mut profile = match mode {
+    let profile = match mode {
         ColourMode::Colour => ColorProfile::new_srgb(),
         ColourMode::Grey => ColorProfile::new_gray_with_gamma(2.2),
         ColourMode::Lineart => return Ok(None),
     };
-    // The same page gives the same bytes, whenever it is made.
-    profile.creation_date_time = MADE;
-    profile.encode().map(Some).map_err(|error| EncodeError::Icc(error.to_string()))
+    let mut bytes = profile.encode().map_err(|error| EncodeError::Icc(error.to_string()))?;
+    for (place, number) in bytes[MADE_AT..].as_chunks_mut::<2>().0.iter_mut().zip(MADE) {
+        *place = number.to_be_bytes();
+    }
+    Ok(Some(bytes))
 }
