@@ -65,6 +65,11 @@ impl Inside {
     pub(crate) fn holds(&self, (x, y): (f64, f64)) -> bool {
         self.0.iter().all(|(across, down, at)| across * x + down * y >= *at)
     }
+
+    /// How far inside of each line a place lies, in pixels of the scan.
+    pub(crate) fn distances(&self, (x, y): (f64, f64)) -> [f64; 4] {
+        self.0.map(|(across, down, at)| across * x + down * y - at)
+    }
 }
 
 impl Sheet {
@@ -130,8 +135,7 @@ impl Sheet {
 
     /// How far inside of its edges a place lies: top, right, bottom, left, in pixels of the scan.
     pub(crate) fn distances(&self, place: (f64, f64)) -> [f64; 4] {
-        let Inside(sides) = self.inside(0.0);
-        sides.map(|(across, down, at)| across * place.0 + down * place.1 - at)
+        self.inside(0.0).distances(place)
     }
 
     /// Whether a corner where two seen edges meet lies more than `far` pixels outside of the scan.

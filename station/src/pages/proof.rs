@@ -48,17 +48,22 @@ pub(crate) fn marks(ink: &InkMap, page: &View<'_>, void: impl Fn((f64, f64), u8)
     let speckle = if is_lineart { (255.0 * 1.5 / (scale * scale)) as u8 } else { 0 };
     let is_inked = |i: usize| coarse.data[i] >= inked && 255 - ink.grey.data[i] >= speckle;
     let side = ((SQUARE_MM / 25.4 * coarse.dpi) as usize).max(1);
-    let across = coarse.width.div_ceil(side);
-    let square = |i: usize| i / coarse.width / side * across + i % coarse.width / side;
+    let (w, across) = (coarse.width, coarse.width.div_ceil(side));
     let mut counts = vec![0usize; across * coarse.height.div_ceil(side)];
-    let all = || (0..coarse.data.len()).filter(|&i| is_inked(i));
-    all().for_each(|i| counts[square(i)] += 1);
+    // Pixel by pixel from the top, each with the square it lies in.
+    let squares = (0..coarse.height).flat_map(|y| {
+        (0..across).flat_map(move |column| {
+            let square = y / side * across + column;
+            (y * w + column * side..y * w + ((column + 1) * side).min(w)).map(move |i| (i, square))
+        })
+    });
+    let all: Vec<(usize, usize)> = squares.filter(|&(i, _)| is_inked(i)).collect();
+    all.iter().for_each(|&(_, square)| counts[square] += 1);
     let steps: Vec<usize> = counts.iter().map(|count| count.div_ceil(PLACES).max(1)).collect();
     let mut met = vec![0usize; counts.len()];
-    let places = all().filter(|&i| {
-        let square = square(i);
+    let places = all.into_iter().filter_map(|(i, square)| {
         met[square] += 1;
-        (met[square] - 1).is_multiple_of(steps[square])
+        (met[square] == 1 || (met[square] - 1).is_multiple_of(steps[square])).then_some(i)
     });
     let marks = places.filter_map(|i| {
         let place = (((i % coarse.width) as f64 + 0.5) * scale, ((i / coarse.width) as f64 + 0.5) * scale);
@@ -71,8 +76,9 @@ pub(crate) fn marks(ink: &InkMap, page: &View<'_>, void: impl Fn((f64, f64), u8)
 /// Which of the sheet's edges have ink beyond them, more than so many pixels out.
 pub(crate) fn beyond(marks: &[Mark], sheet: &Sheet, band: f64) -> [bool; 4] {
     let mut counts = [0; 4];
+    let sides = sheet.inside(0.0);
     for mark in marks {
-        let distances = sheet.distances((f64::from(mark.x), f64::from(mark.y)));
+        let distances = sides.distances((f64::from(mark.x), f64::from(mark.y)));
         for (count, distance) in counts.iter_mut().zip(distances) {
             *count += usize::from(distance < -band);
         }
