@@ -63,7 +63,7 @@ pub(crate) fn marks(ink: &InkMap, page: &View<'_>, void: impl Fn((f64, f64), u8)
     let mut met = vec![0usize; counts.len()];
     let places = all.into_iter().filter_map(|(i, square)| {
         met[square] += 1;
-        (met[square] == 1 || (met[square] - 1).is_multiple_of(steps[square])).then_some(i)
+        (met[square] - 1).is_multiple_of(steps[square]).then_some(i)
     });
     let marks = places.filter_map(|i| {
         let place = (((i % coarse.width) as f64 + 0.5) * scale, ((i / coarse.width) as f64 + 0.5) * scale);
