@@ -290,8 +290,9 @@ impl Laid {
         let is_lid = |place, level: u8| lid.is_some_and(|lid| level.abs_diff(lid) < LID_EVEN) && !inside.holds(place);
         // A pixel across an edge is lid by a part.
         let mixed = MIXED_MM * dpi / 25.4;
+        let sides = outermost.inside(0.0);
         let on_edge =
-            |place| outermost.distances(place).iter().zip(outermost.seen).any(|(d, seen)| seen && d.abs() < mixed);
+            |place| sides.distances(place).iter().zip(outermost.seen).any(|(d, seen)| seen && d.abs() < mixed);
         let marks = proof::marks(ink, page, |place, level| in_hole(place) || is_lid(place, level) || on_edge(place));
         // An edge with anything but a lid beyond it, or with ink, is none.
         let (uneven, inked) = (fit::cutting(&ink.grey, &outermost, dpi), proof::beyond(&marks, &outermost, band));
