@@ -1,7 +1,7 @@
 //! The page pipeline: pixels in, pixels and findings out. Everything here is pure; one file a stage, in order:
 //!
-//! [`geometry`] (views and images) → [`reduce`] → [`ink`] → [`paper`] → [`beyond`] → [`holes`] → [`torn`] → [`blank`] → [`skew`] →
-//! [`fit`] → [`quality`] → [`seal`] → [`red_header`] → [`streaks`] → [`glass`] → [`same`] → [`turn`] → [`proof`] → [`encode`], the last
+//! [`geometry`] (views and images) → [`reduce`] → [`ink`] → [`paper`] → [`beyond`] → [`holes`] → [`torn`] → [`blank`] →
+//! [`skew`] → [`fit`] → [`quality`] → [`seal`] → [`red_header`] → [`streaks`] → [`glass`] → [`same`] → [`turn`] → [`proof`] → [`encode`], the last
 //! three joined by [`deliver`]; what is asked of a page, its [`profile`] says
 //!
 //! Sign everywhere: an angle is the rotation in degrees that straightens the page, positive = counter-clockwise as seen
