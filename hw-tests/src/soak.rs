@@ -102,7 +102,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
 
     let shift = Shift { until: Instant::now() + length, ledger: Mutex::default(), over: AtomicBool::new(false) };
     let mut meter = Meter::new(&long_lived, length);
-    thread::scope(|scope| -> anyhow::Result<()> {
+    let ended = thread::scope(|scope| -> anyhow::Result<()> {
         let steady = &steady;
         let shift = &shift;
         let workers: Vec<_> = desks.into_iter().map(|mut desk| scope.spawn(move || desk.work(shift, steady))).collect();
@@ -114,7 +114,13 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
             if told.elapsed() > Duration::from_secs(60) {
                 told = Instant::now();
                 let ledger = shift.ledger.lock().unwrap_or_else(PoisonError::into_inner);
-                println!("  {} pages, {} batches, kills {:?}", ledger.pages, ledger.batches, ledger.kills);
+                println!(
+                    "  {} pages, {} batches, kills {:?}; {}",
+                    ledger.pages,
+                    ledger.batches,
+                    ledger.kills,
+                    meter.now()
+                );
             }
         }
         let fell = |_| anyhow::anyhow!("a desk ended in a panic");
@@ -122,10 +128,12 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         shift.over.store(true, SeqCst);
         chaos.join().map_err(|_| anyhow::anyhow!("the chaos ended in a panic"))??;
         ends.into_iter().collect()
-    })?;
+    });
     let growth = meter.growth();
     let ledger = shift.ledger.into_inner().unwrap_or_else(PoisonError::into_inner);
+    // Also of a shift that broke off: what it had counted is worth knowing.
     summary(&ledger, &growth);
+    ended?;
     ensure!(ledger.lost == 0 && ledger.doubled == 0, "{} pages lost, {} doubled", ledger.lost, ledger.doubled);
     Ok(())
 }

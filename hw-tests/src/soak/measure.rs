@@ -66,6 +66,13 @@ impl Meter {
         }
     }
 
+    /// What each holds now, to see a leak before the shift is over.
+    pub(super) fn now(&self) -> String {
+        let last = self.processes.iter().filter_map(|(name, _, samples)| Some((name, samples.last()?)));
+        let told = last.map(|(name, s)| format!("{name} {:.1} MiB, {}", s.memory as f64 / 1024.0, s.descriptors));
+        told.collect::<Vec<_>>().join("; ")
+    }
+
     /// Medians of the second tenth of the shift, when everything has been used once, and of the last one.
     pub(super) fn growth(&self) -> Vec<Growth> {
         let tenth = self.length / 10;
