@@ -154,11 +154,22 @@ fn a_station_that_is_killed_on_a_dead_disk_goes_on_where_it_was() {
 }
 
 #[test]
-fn a_slow_disk_makes_pages_slow_and_loses_none() {
+fn a_slow_disk_makes_pages_slow_says_so_and_loses_none() {
     let house = house(3);
     house.disk.becomes(Way::Slow).unwrap();
     assert_eq!(house.station.ask("start", &json!({})).unwrap().0, 200);
+    let told = |shown: bool| {
+        wait_for(Duration::from_secs(60), "the disk's fault", || {
+            let view = house.station.view()?;
+            let fault = view["faults"].as_array().and_then(|f| f.iter().find(|f| f["name"] == "disk-slow").cloned());
+            Ok((fault.is_some() == shown).then(|| fault.unwrap_or_default()))
+        })
+    };
+    let fault = told(true).unwrap();
+    assert!(fault["text"]["en"].as_str().unwrap().starts_with("a write took 1."), "{fault}");
     house.is_whole(3);
+    house.disk.becomes(Way::Well).unwrap();
+    told(false).unwrap();
 }
 
 #[test]

@@ -65,6 +65,56 @@ fn on_battery_the_page_is_finished_and_the_next_is_refused_and_a_low_battery_clo
 }
 
 #[test]
+fn a_host_that_the_ups_has_shut_down_in_the_middle_of_a_page_goes_on_by_itself_when_it_is_started_on_mains() {
+    for last_words in ["OB LB", "FSD OB LB"] {
+        let (mut desk, ups) = desk(3, 12.0);
+        power(&desk, "online");
+        let operator = desk.operator();
+        operator.lay(0).unwrap();
+        operator.press_and_wait().unwrap();
+        operator.lay(1).unwrap();
+        operator.press_and_see_the_light().unwrap();
+        ups.set(last_words, 3.0).unwrap();
+        desk.station.wait("the batch to be closed", |v| v["desk"] == "no_batch").unwrap();
+        // The battery is empty. When the host starts again it is charging, and still low.
+        desk.station.kill();
+        ups.set("OL CHRG LB", 5.0).unwrap();
+        desk.station.revive(&desk.scanner).unwrap();
+        power(&desk, "online");
+        let view = desk.station.wait("the batch to go on by itself", |v| v["batch"]["batch"] == BATCH).unwrap();
+        assert_eq!((&view["batch"]["pages"], &view["next"]["number"]), (&json!(1), &json!(2)), "{last_words}: {view}");
+        let operator = desk.operator();
+        for page in 1..3 {
+            operator.lay(page).unwrap();
+            operator.press_and_wait().unwrap();
+        }
+        assert_eq!(desk.numbers().unwrap(), [1, 2, 3], "{last_words}");
+    }
+}
+
+#[test]
+fn a_host_that_starts_on_an_empty_battery_waits_for_the_mains_before_it_opens_the_batch_again() {
+    let (mut desk, ups) = desk(2, 0.0);
+    power(&desk, "online");
+    let operator = desk.operator();
+    operator.lay(0).unwrap();
+    operator.press_and_wait().unwrap();
+    // Cut before the station could close anything.
+    desk.station.kill();
+    ups.set("OB LB", 3.0).unwrap();
+    desk.station.revive(&desk.scanner).unwrap();
+    let view = desk.station.wait("the hold", |v| v["holds"][0]["name"] == "battery-low").unwrap();
+    assert_ne!(view["desk"], "scanning");
+    assert_eq!(desk.station.ask("start", &json!({})).unwrap().0, 409);
+    ups.set("OL CHRG", 30.0).unwrap();
+    desk.station.wait("the batch to go on by itself", |v| v["batch"]["batch"] == BATCH).unwrap();
+    let operator = desk.operator();
+    operator.lay(1).unwrap();
+    operator.press_and_wait().unwrap();
+    assert_eq!(desk.numbers().unwrap(), [1, 2]);
+}
+
+#[test]
 fn in_the_terminal_a_low_battery_ends_the_run_with_what_was_kept_and_why() {
     let folder = tempfile::tempdir().unwrap();
     pages::write_numbered(&folder.path().join("pages"), 40).unwrap();

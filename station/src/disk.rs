@@ -20,8 +20,8 @@ const LOOK: Duration = Duration::from_secs(2);
 const WRITE_EVERY: u32 = 15;
 /// While something is wrong it is tried again after this.
 const AGAIN: Duration = Duration::from_millis(500);
-/// A write that takes longer says that something is wrong, though it works.
-const SLOW: Duration = Duration::from_secs(2);
+/// A small write that takes longer, twice in a row, says that something is wrong, though it works.
+const SLOW: Duration = Duration::from_millis(800);
 /// A disk that does not answer for so long is taken for gone.
 const PATIENCE: Duration = Duration::from_secs(20);
 const PROBE: &str = ".platen-probe";
@@ -114,9 +114,11 @@ pub(crate) async fn watch(
     told: watch::Sender<Disk>,
 ) {
     let (mut looks, mut probes) = (0, HashMap::new());
+    // One slow write is a busy disk: it is tried once more before that is told.
+    let mut suspected = false;
     while !told.is_closed() {
         let was = told.borrow().clone();
-        let write = was != Disk::Good || looks % WRITE_EVERY == 0;
+        let write = was != Disk::Good || suspected || looks % WRITE_EVERY == 0;
         looks += 1;
         let mut disk = Disk::Good;
         for folder in &folders {
@@ -130,7 +132,12 @@ pub(crate) async fn watch(
                 }
             }
         }
-        let pause = if matches!(disk, Disk::Good | Disk::Slow { .. }) { LOOK } else { AGAIN };
+        let slow = matches!(disk, Disk::Slow { .. });
+        let pause = if disk == Disk::Good || (slow && suspected) { LOOK } else { AGAIN };
+        if slow && was == Disk::Good && !suspected {
+            disk = Disk::Good;
+        }
+        suspected = slow;
         // How slow it is changes each time, and says nothing new.
         let same = disk == was || matches!((&disk, &was), (Disk::Slow { .. }, Disk::Slow { .. }));
         if !same {

@@ -282,11 +282,11 @@ impl Laid {
         let within = |edges| Sheet::within(edges, &ink.grey, (page.width, page.height));
         let outermost = within(edges);
         let beyond = beyond::look(&ink.grey, level, &outermost, dpi);
-        let holes = holes::find(&ink.grey, level, &outermost, beyond.lid, dpi);
+        let lid = beyond.lid.or_else(|| fit::sliver(&ink.grey, &outermost, dpi, MIXED_MM));
+        let holes = holes::find(&ink.grey, level, &outermost, lid, dpi);
         let in_hole = |(x, y): (f64, f64)| holes.iter().any(|h| (x - h.x).hypot(y - h.y) < h.radius * 1.5);
         let band = fit::BAND_MM * dpi / 25.4;
         let inside = outermost.inside(band);
-        let lid = beyond.lid.or_else(|| fit::sliver(&ink.grey, &outermost, dpi, MIXED_MM));
         let is_lid = |place, level: u8| lid.is_some_and(|lid| level.abs_diff(lid) < LID_EVEN) && !inside.holds(place);
         // A pixel across an edge is lid by a part.
         let mixed = MIXED_MM * dpi / 25.4;

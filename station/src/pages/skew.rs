@@ -29,8 +29,10 @@ const COARSE_GROUPS: usize = 2;
 /// Within this of what the sheet's edges say an angle counts for more, in degrees, and how much more.
 const NEARLY: f64 = 0.9;
 const LIKELY: f64 = 1.5;
-/// A page with less ink than this has a few lines only; see [`sparse`].
+/// A page with less ink than this has a few lines only; see [`sparse`]. So has one with less than the second if its lines run across
+/// and its best angle is no sharper than this: a title in large bold type.
 const SPARSE: f32 = 0.008;
+const BOLD: (f32, f64) = (0.016, 6.5);
 /// Lines run down if columns have told the coarse search so many times what rows have. Columns of Chinese are few, and the
 /// strokes in them lean: they are asked as a few lines are.
 const UPRIGHT: f64 = 1.5;
@@ -99,18 +101,19 @@ fn of_ink(fine: &Grey, ink: &InkMap, (sheet, edges_seen): (&Sheet, bool)) -> Ske
     let pictures = Pictures::find(fine, ink);
     let written = pictures.as_ref().map(|pictures| pictures.taken_out(ink));
     let written = written.as_ref().unwrap_or(ink);
-    let few = written.share() < SPARSE;
+    let share = written.share();
+    let few = share < SPARSE || (share < BOLD.0 && peak < BOLD.1 && a >= d);
     // Of a few lines columns say nothing: a title has three characters.
     let upright = !few && d > UPRIGHT * a;
     if few || upright {
         let ink = written.strong(&written.fine(fine));
-        let by_pictures = pictures.and_then(|pictures| pictures.angle);
+        let by_pictures = pictures.as_ref().and_then(|pictures| pictures.angle);
         let text = f64::from(angle_of(best));
         // Many upright lines know better than the sheet how they lie.
-        let edges = sheet.angle.filter(|edges| few || (edges - text).abs() < NEARLY);
-        let by_stems = |near| stems::angle(fine, &ink, near);
+        let edges = sheet.angle.or(pictures.and_then(|pictures| pictures.sheet));
+        let edges = edges.filter(|edges| few || (edges - text).abs() < NEARLY);
         let known = sparse::Known { text, confidence, edges, edges_seen, by_pictures };
-        return sparse::find(&ink, if upright { Axis::Columns } else { Axis::Rows }, &known, by_stems);
+        return sparse::find(fine, &ink, if upright { Axis::Columns } else { Axis::Rows }, &known);
     }
     let full = ink.fine(fine);
     let turned = transposed(&full);

@@ -19,6 +19,10 @@ const DARK: i32 = 8;
 const DARK_SHARE: i32 = 5;
 /// This share of a cell's pixels is dark in a picture, in 1/100. Writing has paper between its strokes.
 const SOLID: usize = 85;
+/// A patch that covers at least this share of the scan and half of which is at least so bright a share of the lid, both in
+/// 1/100, is a sheet of coloured paper on a white lid.
+const SHEET: usize = 25;
+const BRIGHT: i32 = 65;
 /// A picture is at least so wide and so high, in mm.
 const LEAST_MM: f32 = 20.0;
 /// A side is looked for so far from the outermost cells, in mm.
@@ -39,6 +43,8 @@ const SIDE_SIGMA: f64 = 0.015;
 pub(super) struct Pictures {
     /// Degrees that straighten their sides, and how sure that is, if they agree.
     pub(super) angle: Option<(f64, f64)>,
+    /// The same of a sheet that is darker than the lid it lies on.
+    pub(super) sheet: Option<f64>,
     /// Where they lie, cell by cell of the coarse picture.
     cells: Vec<bool>,
     across: usize,
@@ -62,6 +68,7 @@ impl Pictures {
         let solid: Vec<bool> = (0..across * down).map(dark).collect();
         let mut cells = vec![false; solid.len()];
         let mut sides = Vec::new();
+        let mut sheet = None;
         let least = (LEAST_MM / 25.4 * small.dpi) as usize / CELL;
         let mut turned: Option<Grey> = None;
         let on_paper = |x: usize, y: usize| {
@@ -75,12 +82,15 @@ impl Pictures {
             }
             let own = sides_of(&patch, across, (fine, turned.get_or_insert_with(|| transposed(fine))), on_paper);
             // A shadow or a stain has no straight sides that are square to each other.
-            if agreed(&own).is_some() {
+            let Some((angle, _)) = agreed(&own) else { continue };
+            if patch.len() * 100 >= SHEET * solid.len() && is_bright(small, &patch, across, level) {
+                sheet = Some(angle);
+            } else {
                 patch.iter().for_each(|&i| cells[i] = true);
                 sides.extend(own);
             }
         }
-        cells.contains(&true).then(|| Self { angle: agreed(&sides), cells, across })
+        (sheet.is_some() || cells.contains(&true)).then(|| Self { angle: agreed(&sides), sheet, cells, across })
     }
 
     /// Whether a pixel of the coarse picture lies on a picture, or right beside one.
@@ -95,6 +105,16 @@ impl Pictures {
         let w = ink.coarse.width;
         ink.without(|i| self.covers(i % w, i / w))
     }
+}
+
+/// Whether half of a patch's pixels are nearly as bright as the lid.
+fn is_bright(small: &Grey, patch: &[usize], across: usize, level: i32) -> bool {
+    let pixels = patch.iter().flat_map(|i| {
+        let (left, top) = (i % across * CELL, i / across * CELL);
+        (top..top + CELL).flat_map(move |y| &small.data[y * small.width + left..][..CELL])
+    });
+    let bright = pixels.filter(|&&v| i32::from(v) * 100 >= level * BRIGHT).count();
+    bright * 2 >= patch.len() * CELL * CELL
 }
 
 fn span(values: impl Iterator<Item = usize> + Clone) -> (usize, usize) {

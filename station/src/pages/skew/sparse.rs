@@ -1,28 +1,34 @@
-//! Pages with a few lines only, such as title pages. Their strokes say little about the angle and their lines not much
-//! more, so that what is known about the sheet is weighed in: print lies along its sheet, or askew by a quarter of a
-//! degree. The answer is the middle of the joint probability, and its confidence the share of that within 0.1°.
+//! Pages with a few lines only, such as title pages. Their strokes say little about the angle, and their lines as much as
+//! their parts agree on, so that what is known about the sheet is weighed in: print lies along its sheet, or askew by a
+//! quarter of a degree. The answer is the middle of the joint probability, and its confidence the share of that within 0.1°.
 
-use super::{Axis, FINE_STRIP, Skew, Strips, energy, transposed};
+use super::{Axis, FINE_STRIP, Skew, Strips, energy, stems, transposed};
 use crate::pages::geometry::Grey;
 
 /// Profiles are smoothed over these, from strokes to lines of writing, in mm.
 const SCALES: [f32; 3] = [0.7, 1.0, 1.9];
-/// How many independent measurements one profile is worth; set from generated title pages, see docs/PERFORMANCE.md.
-const WORTH: f64 = 25.0;
+/// How much sharper lines speak louder, at each scale. Only how lines and their parts differ depends on it.
+const LOUD: f64 = 25.0;
 /// The same for the profile that is not smoothed: it tells much of Latin, whose letters stand on a line, and little of Chinese,
 /// whose strokes lean.
-const WORTH_OF_STROKES: f64 = 5.0;
+const LOUD_STROKES: f64 = 5.0;
+/// Parts of equal ink into which the lines are cut along their length; each is left out once.
+const PARTS: usize = 10;
+/// No lines are known better than this, in degrees; and the tails of what they say, as those of Student's t of so many degrees of
+/// freedom: the few characters of a title may all deceive alike.
+const LEAST_SIGMA: f64 = 0.02;
+const TAILS: f64 = 2.0;
 /// How far from where the search begins the angle may lie, and the steps of the search, in degrees.
 const REACH: f64 = 1.0;
 const STEP: f64 = 0.02;
+/// The steps in which lines are asked.
+const LINES_STEP: f64 = 0.04;
 /// Print that lies along its sheet: share of sheets, and how well the edges tell, in degrees.
 const ALONG: (f64, f64) = (0.55, 0.04);
 /// Pictures of the page lie nearer than this to its sheet or its lines, in degrees.
 const ASTRAY: f64 = 0.75;
 /// Lines that are as sure as this in the coarse search are print.
 const DECIDED: f64 = 0.6;
-/// Share of pages on which the stems deceive.
-const DECEPTIVE: f64 = 0.05;
 /// Print askew on its sheet, in degrees.
 const ASKEW: f64 = 0.25;
 /// Within this the confidence promises the angle to lie, in degrees.
@@ -41,8 +47,8 @@ pub(super) struct Known {
     pub(super) by_pictures: Option<(f64, f64)>,
 }
 
-/// Lines run along `axis`. `by_stems` tells what the strokes of the type say near an angle, if they say anything.
-pub(super) fn find(ink: &Grey, axis: Axis, known: &Known, by_stems: impl FnOnce(f64) -> Option<(f64, f64)>) -> Skew {
+/// `ink` was found on `fine`; its lines run along `axis`.
+pub(super) fn find(fine: &Grey, ink: &Grey, axis: Axis, known: &Known) -> Skew {
     let near = |angle: f64, other: f64| (angle - other).abs() < ASTRAY;
     let decided = known.confidence > DECIDED;
     let (edges, by_pictures) = match (known.edges, known.by_pictures) {
@@ -56,19 +62,22 @@ pub(super) fn find(ink: &Grey, axis: Axis, known: &Known, by_stems: impl FnOnce(
         (edges, by_pictures) => (edges, by_pictures),
     };
     let middle = edges.or(by_pictures.map(|(angle, _)| angle)).unwrap_or(known.text);
-    let by_stems = by_stems(middle);
+    // The strokes of whole columns of Chinese lean alike, a thousand of them.
+    let stems = if axis == Axis::Rows { stems::find(fine, ink, middle) } else { Vec::new() };
+    let (lines, sigma) = lines(ink, axis, middle as f32);
+    let sigma = sigma.hypot(LEAST_SIGMA);
     let count = (REACH / STEP) as i32;
     let mut grid: Vec<(f64, f64)> = (-count..=count)
         .map(|i| {
             let offset = f64::from(i) * STEP;
             let along = edges.map_or(0.0, |edges| prior(middle + offset - edges).max(f64::MIN_POSITIVE).ln());
             let beside = |(angle, sigma): (f64, f64)| -0.5 * ((middle + offset - angle) / sigma).powi(2);
-            // Stems may be those of something else than the title.
-            let stems = by_stems.map_or(0.0, |stems| (1.0 - DECEPTIVE).mul_add(beside(stems).exp(), DECEPTIVE).ln());
-            (offset, along + by_pictures.map_or(0.0, beside) + stems)
+            let off = (middle + offset - lines) / sigma;
+            let lines = -(TAILS + 1.0) / 2.0 * (off * off / TAILS).ln_1p();
+            let stems = stems::probability(&stems, middle + offset);
+            (offset, along + by_pictures.map_or(0.0, beside) + stems + lines)
         })
         .collect();
-    add_lines(&mut grid, ink, axis, middle as f32);
     let most = grid.iter().map(|g| g.1).fold(f64::MIN, f64::max);
     grid.iter_mut().for_each(|g| g.1 = (g.1 - most).exp());
     let top = grid.iter().max_by(|a, b| a.1.total_cmp(&b.1)).map_or(0.0, |g| g.0);
@@ -81,18 +90,50 @@ pub(super) fn find(ink: &Grey, axis: Axis, known: &Known, by_stems: impl FnOnce(
     Skew { angle: middle + offset, confidence: (share * trust).min(MOST) }
 }
 
-/// Adds what the lines along an axis say of each angle of the grid.
-fn add_lines(grid: &mut [(f64, f64)], ink: &Grey, axis: Axis, start: f32) {
+/// The angle near `start` at which the lines along an axis are sharpest, and its standard deviation: how much it changes when
+/// parts of the lines are left out in turn (Tukey's jackknife). A line of Latin is sure of itself, four characters are not.
+fn lines(ink: &Grey, axis: Axis, start: f32) -> (f64, f64) {
     // Strips are summed along rows.
     let turned = (axis == Axis::Rows).then(|| transposed(ink));
     let strips = Strips::new(turned.as_ref().unwrap_or(ink), FINE_STRIP, axis.slope(start), 0.02);
-    let mut profile = vec![0; strips.len];
-    for (offset, sum) in grid {
-        strips.project(axis.slope(start + *offset as f32) - axis.slope(start), 0..strips.count, &mut profile);
-        let sharp = |over: usize| energy(&profile, over).max(1.0).ln();
-        let smooth = |mm: f32| ((ink.dpi * mm / 25.4).round() as usize).max(1);
-        *sum += WORTH * SCALES.iter().map(|&mm| sharp(smooth(mm))).sum::<f64>() + WORTH_OF_STROKES * sharp(1);
+    let ends = strips.parts_of_equal_ink(PARTS);
+    let mut parts = vec![vec![0; strips.len]; PARTS];
+    let (mut whole, mut rest) = (vec![0u16; strips.len], vec![0; strips.len]);
+    let smooth = |mm: f32| ((ink.dpi * mm / 25.4).round() as usize).max(1);
+    let loudness = |profile: &[u16]| {
+        let sharp = |over: usize| energy(profile, over).max(1.0).ln();
+        LOUD * SCALES.iter().map(|&mm| sharp(smooth(mm))).sum::<f64>() + LOUD_STROKES * sharp(1)
+    };
+    // For all lines, and with each part left out, how loud they are at each offset.
+    let mut heard = vec![Vec::new(); PARTS + 1];
+    let count = (REACH / LINES_STEP) as i32;
+    for offset in (-count..=count).map(|i| f64::from(i) * LINES_STEP) {
+        let slope = axis.slope(start + offset as f32) - axis.slope(start);
+        whole.fill(0);
+        for (part, range) in parts.iter_mut().zip(ends.windows(2)) {
+            strips.project(slope, range[0]..range[1], part);
+            whole.iter_mut().zip(part.iter()).for_each(|(all, &v)| *all = all.saturating_add(v));
+        }
+        for (heard, part) in heard.iter_mut().zip(&parts) {
+            rest.iter_mut().zip(&whole).zip(part).for_each(|((rest, &all), &v)| *rest = all.saturating_sub(v));
+            heard.push((offset, loudness(&rest)));
+        }
+        heard[PARTS].push((offset, loudness(&whole)));
     }
+    let said: Vec<f64> = heard.iter().map(|heard| middle(heard)).collect();
+    let (all, without) = (said[PARTS], &said[..PARTS]);
+    let n = PARTS as f64;
+    let mean = without.iter().sum::<f64>() / n;
+    let spread = without.iter().map(|angle| (angle - mean).powi(2)).sum::<f64>();
+    (f64::from(start) + all, ((n - 1.0) / n * spread).sqrt())
+}
+
+/// The mean of the offsets, each weighed by what it has on the loudest.
+fn middle(heard: &[(f64, f64)]) -> f64 {
+    let most = heard.iter().map(|h| h.1).fold(f64::MIN, f64::max);
+    let weighed = heard.iter().map(|(offset, loud)| (offset, (loud - most).exp()));
+    let (sum, all) = weighed.fold((0.0, 0.0), |(sum, all), (offset, w)| (sum + offset * w, all + w));
+    sum / all
 }
 
 /// A few lines are never as sure as a page of them.

@@ -1,6 +1,6 @@
 //! Stems: the straight strokes of type, upright ones and level ones. Of a title in three lines they tell the angle better than
 //! the lines do, if the fount has them: those of Song's level strokes lean, Kai's are all bent, and a hand's are anything. So
-//! they are heard only where many upright strokes and many level ones agree on one angle.
+//! each stem is taken for what it is: it lies as the page does, the better the longer and straighter it is, or it says nothing.
 
 use crate::pages::{geometry::Grey, ink, strips::transposed};
 
@@ -18,52 +18,61 @@ const END: usize = 2;
 /// Ink stronger than this share of the strongest is a stroke, in 1/100, and at least so strong.
 const STRONG: u32 = 35;
 const LEAST: u8 = 15;
-/// Angles are asked so far around where the page is thought to lie, in such steps, in degrees; stems within this are one voice.
+/// Stems further than this from where the page is thought to lie are something else, in degrees.
 const REACH: f64 = 1.2;
-const STEP: f64 = 0.01;
-const VOICE: f64 = 0.07;
-/// So many stems, with such a share of the weight of all, speak; upright and level ones agree within this, in degrees.
-const MANY: usize = 4;
-const SHARE: f64 = 0.4;
-const AGREE: f64 = 0.2;
-/// So many upright ones, with such a share, are heard alone: level strokes of Song lean.
-const ALONE: (usize, f64) = (7, 0.55);
-const SIGMA_ALONE: f64 = 0.1;
-/// How well they tell then, in degrees; set from generated title pages.
-const SIGMA: f64 = 0.06;
-/// A page in black and white has no more levels than this when it is reduced; its stems lie on pixels, not where they lay.
+/// A stem lies so well along the page, in degrees; as much worse as it is short and crooked; and in black and white, where its sides
+/// lie on pixels and not where they lay, as much as so many pixels are over its length.
+const SIGMA: f64 = 0.05;
+const LIGHT: f64 = 30.0;
+const ON_PIXELS: f64 = 0.105;
+/// There a stem that leans by less than this, in degrees, was laid along the pixels by the threshold.
+const LEANS: f64 = 0.01;
+/// Share of stems that say nothing.
+const MUTE: f64 = 0.5;
+/// The stems of one fount, and the two sides of one stroke, deceive alike: each says less than it would alone.
+const ALIKE: f64 = 0.7;
+/// A page in black and white has no more levels than this when it is reduced.
 const LEVELS: usize = 40;
 
-/// The angle that the stems near `near` agree on, and its standard deviation. `ink` was found on `fine`.
-pub(super) fn angle(fine: &Grey, ink: &Grey, near: f64) -> Option<(f64, f64)> {
+/// The stems of a page that is thought to be straightened by about `near` degrees. `ink` was found on `fine`.
+pub(super) fn find(fine: &Grey, ink: &Grey, near: f64) -> Vec<Stem> {
     let mut seen = [false; 256];
     fine.data.iter().for_each(|&v| seen[usize::from(v)] = true);
-    if seen.iter().filter(|seen| **seen).count() <= LEVELS {
-        return None;
-    }
+    let bilevel = seen.iter().filter(|seen| **seen).count() <= LEVELS;
     let paper = ink::paper_level(fine);
-    let upright = voice(&stems(fine, ink, paper, near, -1.0), near)?;
-    let level = voice(&stems(&transposed(fine), &transposed(ink), paper, near, 1.0), near);
-    match level {
-        Some(level) if (upright.angle - level.angle).abs() <= AGREE => {
-            Some(((upright.angle + level.angle) / 2.0, SIGMA))
-        }
-        Some(_) | None => {
-            (upright.count >= ALONE.0 && upright.share >= ALONE.1).then_some((upright.angle, SIGMA_ALONE))
-        }
-    }
+    let mut all = stems((fine, ink), paper, near, Way { sign: -1.0, bilevel });
+    all.append(&mut stems((&transposed(fine), &transposed(ink)), paper, near, Way { sign: 1.0, bilevel }));
+    all.retain(|stem| (stem.angle - near).abs() < REACH);
+    all
 }
 
-/// What most stems say.
-struct Voice {
+/// How probable it is, as a logarithm, to find these stems on a page that is straightened by `angle`.
+pub(super) fn probability(stems: &[Stem], angle: f64) -> f64 {
+    let says = |stem: &Stem| {
+        let bell = (-0.5 * ((stem.angle - angle) / stem.sigma).powi(2)).exp();
+        let bell = bell / (stem.sigma * std::f64::consts::TAU.sqrt());
+        ((1.0 - MUTE) * bell + MUTE / (2.0 * REACH)).ln()
+    };
+    ALIKE * stems.iter().map(says).sum::<f64>()
+}
+
+/// A straight stroke.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Stem {
+    /// The degrees that straighten the page by it.
     angle: f64,
-    /// How many, and their share of the weight of all.
-    count: usize,
-    share: f64,
+    /// How well it says so.
+    sigma: f64,
 }
 
-/// The angle of one stem, and what it weighs.
-type Stem = (f64, f64);
+/// How stems are read.
+#[derive(Clone, Copy)]
+struct Way {
+    /// A stem's angle is this times the tangent of its lean per row.
+    sign: f64,
+    /// The page is black and white.
+    bilevel: bool,
+}
 
 /// A stem being followed down the rows.
 struct Followed {
@@ -74,10 +83,10 @@ struct Followed {
     width: f32,
 }
 
-/// Strokes that run down the rows, `sign` × the tangent of their angle per row.
-fn stems(grey: &Grey, ink: &Grey, paper: u8, near: f64, sign: f64) -> Vec<Stem> {
+/// Strokes that run down the rows.
+fn stems((grey, ink): (&Grey, &Grey), paper: u8, near: f64, way: Way) -> Vec<Stem> {
     let mm = grey.dpi / 25.4;
-    let slope = (sign * near.to_radians().tan()) as f32;
+    let slope = (way.sign * near.to_radians().tan()) as f32;
     let strongest = ink.data.iter().copied().max().unwrap_or(0);
     let strong = ((u32::from(strongest) * STRONG / 100) as u8).max(LEAST);
     let (mut open, mut done): (Vec<Followed>, Vec<Followed>) = (Vec::new(), Vec::new());
@@ -107,7 +116,7 @@ fn stems(grey: &Grey, ink: &Grey, paper: u8, near: f64, sign: f64) -> Vec<Stem> 
         open = going;
     }
     done.append(&mut open);
-    done.iter().filter_map(|stem| fitted(&stem.points, LENGTH_MM.start * mm..LENGTH_MM.end * mm, sign)).collect()
+    done.iter().filter_map(|stem| fitted(&stem.points, LENGTH_MM.start * mm..LENGTH_MM.end * mm, way)).collect()
 }
 
 /// Middles and widths of the strokes that a row crosses.
@@ -135,7 +144,7 @@ fn pieces(ink: &[u8], grey: &[u8], strong: u8, paper: u8, widest: usize) -> Vec<
 }
 
 /// The line through a stem's middles, if they lie on one.
-fn fitted(points: &[(f32, f32)], length: std::ops::Range<f32>, sign: f64) -> Option<Stem> {
+fn fitted(points: &[(f32, f32)], length: std::ops::Range<f32>, way: Way) -> Option<Stem> {
     if !length.contains(&(points.len() as f32)) || points.len() <= 3 * END {
         return None;
     }
@@ -150,22 +159,11 @@ fn fitted(points: &[(f32, f32)], length: std::ops::Range<f32>, sign: f64) -> Opt
     let slope = xy / yy.max(1.0);
     let off = points.iter().map(|(x, y)| (x - mx - slope * (y - my)).powi(2)).sum::<f32>() / n;
     let off = off.sqrt();
-    let weight = yy.sqrt() / off.max(BEST);
-    (off <= STRAIGHT).then(|| (sign * f64::from(slope).atan().to_degrees(), f64::from(weight)))
-}
-
-/// The angle at which the stems speak with one voice, if they do.
-fn voice(stems: &[Stem], near: f64) -> Option<Voice> {
-    let around: Vec<Stem> = stems.iter().copied().filter(|(angle, _)| (angle - near).abs() < REACH).collect();
-    let all: f64 = around.iter().map(|stem| stem.1).sum();
-    let loud = |at: f64| around.iter().map(|(angle, w)| w * (-0.5 * ((angle - at) / VOICE).powi(2)).exp()).sum::<f64>();
-    let steps = (REACH / STEP) as i32;
-    let at = (-steps..=steps).map(|i| near + f64::from(i) * STEP).max_by(|&a, &b| loud(a).total_cmp(&loud(b)))?;
-    let voices: Vec<Stem> = around.into_iter().filter(|(angle, _)| (angle - at).abs() < 2.5 * VOICE).collect();
-    let weight: f64 = voices.iter().map(|stem| stem.1).sum();
-    let angle = voices.iter().map(|(angle, w)| angle * w).sum::<f64>() / weight;
-    let voice = Voice { angle, count: voices.len(), share: weight / all };
-    (voice.count >= MANY && voice.share >= SHARE).then_some(voice)
+    let weight = f64::from(yy.sqrt() / off.max(BEST));
+    let angle = way.sign * f64::from(slope).atan().to_degrees();
+    let on_pixels = if way.bilevel { (ON_PIXELS / f64::from(n)).to_degrees() } else { 0.0 };
+    let laid = way.bilevel && angle.abs() < LEANS;
+    (off <= STRAIGHT && !laid).then(|| Stem { angle, sigma: SIGMA.hypot(LIGHT / weight).hypot(on_pixels) })
 }
 
 #[cfg(test)]
@@ -203,22 +201,39 @@ mod tests {
         (grey(data), grey(ink))
     }
 
+    fn best(stems: &[Stem], near: f64) -> f64 {
+        let angles = (-100..=100).map(|i| near + f64::from(i) * 0.01);
+        angles.max_by(|&a, &b| probability(stems, a).total_cmp(&probability(stems, b))).unwrap()
+    }
+
     #[test]
     fn strokes_that_agree_tell_the_angle() {
         for degrees in [-7.3, -0.4, 2.1] {
             let (fine, ink) = title(degrees, 0.0);
-            let (found, _) = angle(&fine, &ink, degrees + 0.4).unwrap();
+            let found = best(&find(&fine, &ink, degrees + 0.4), degrees + 0.4);
             assert!((found - degrees).abs() < 0.03, "{found}, should be {degrees}");
         }
     }
 
     #[test]
-    fn level_strokes_that_lean_are_not_heard_and_pages_without_grey_say_nothing() {
+    fn level_strokes_that_lean_are_outvoted() {
         let (fine, ink) = title(1.0, 0.5);
-        let (found, sigma) = angle(&fine, &ink, 1.0).unwrap();
-        assert!((found - 1.0).abs() < 0.03 && sigma == SIGMA_ALONE, "{found}");
-        let (mut fine, ink) = title(1.0, 0.0);
-        fine.data.iter_mut().for_each(|v| *v = if *v < 128 { 0 } else { 255 });
-        assert_eq!(angle(&fine, &ink, 1.0), None);
+        let found = best(&find(&fine, &ink, 1.0), 1.0);
+        assert!((found - 1.0).abs() < 0.03, "{found}");
+    }
+
+    #[test]
+    fn in_black_and_white_stems_are_less_sure_and_those_along_the_pixels_say_nothing() {
+        let bilevel = |degrees| {
+            let (mut fine, ink) = title(degrees, 0.0);
+            fine.data.iter_mut().for_each(|v| *v = if *v < 128 { 0 } else { 255 });
+            find(&fine, &ink, degrees)
+        };
+        let grey = find(&title(2.0, 0.0).0, &title(2.0, 0.0).1, 2.0);
+        let black = bilevel(2.0);
+        let surest = |stems: &[Stem]| stems.iter().map(|stem| stem.sigma).fold(f64::MAX, f64::min);
+        assert!(surest(&black) > surest(&grey), "{} and {}", surest(&black), surest(&grey));
+        let none = bilevel(0.0);
+        assert!(none.is_empty() && probability(&none, 1.0) == probability(&none, 2.0), "{none:?}");
     }
 }
