@@ -281,4 +281,32 @@ mod tests {
         let found = Pictures::find(&askew, &InkMap::new(&askew)).unwrap();
         assert_eq!(found.angle, None);
     }
+
+    /// A sheet of 70 % of the lid's brightness, with lines on it, on a white lid.
+    #[test]
+    fn a_coloured_sheet_on_a_white_lid_is_a_sheet_and_keeps_its_ink() {
+        let (width, height) = (1_240, 1_754);
+        let degrees = 4.2f64;
+        let (sin, cos) = degrees.to_radians().sin_cos();
+        let data = (0..width * height).map(|i| {
+            let (dx, dy) = ((i % width) as f64 - 620.0, (i / width) as f64 - 877.0);
+            let (u, w) = (dx * cos + dy * sin, dy * cos - dx * sin);
+            let line = w.rem_euclid(60.0) < 8.0 && u.abs() < 300.0 && w.abs() < 500.0 && u.rem_euclid(20.0) < 12.0;
+            match (u.abs() < 400.0 && w.abs() < 600.0, line) {
+                (true, true) => 60,
+                (true, false) => 172,
+                (false, _) => 245,
+            }
+        });
+        let fine = Grey { width, height, dpi: 150.0, data: data.collect() };
+        let ink = InkMap::new(&fine);
+        let found = Pictures::find(&fine, &ink).unwrap();
+        assert!(
+            found.angle.is_none() && (found.sheet.unwrap() - degrees).abs() < 0.02,
+            "{:?} {:?}",
+            found.angle,
+            found.sheet
+        );
+        assert!(found.taken_out(&ink).share() > 0.9 * ink.share());
+    }
 }

@@ -64,7 +64,7 @@ pub(super) fn find(fine: &Grey, ink: &Grey, axis: Axis, known: &Known) -> Skew {
     let middle = edges.or(by_pictures.map(|(angle, _)| angle)).unwrap_or(known.text);
     // The strokes of whole columns of Chinese lean alike, a thousand of them.
     let stems = if axis == Axis::Rows { stems::find(fine, ink, middle) } else { Vec::new() };
-    let (lines, sigma) = lines(ink, axis, middle as f32);
+    let (by_lines, sigma) = lines(ink, axis, middle as f32);
     let sigma = sigma.hypot(LEAST_SIGMA);
     let count = (REACH / STEP) as i32;
     let mut grid: Vec<(f64, f64)> = (-count..=count)
@@ -72,7 +72,7 @@ pub(super) fn find(fine: &Grey, ink: &Grey, axis: Axis, known: &Known) -> Skew {
             let offset = f64::from(i) * STEP;
             let along = edges.map_or(0.0, |edges| prior(middle + offset - edges).max(f64::MIN_POSITIVE).ln());
             let beside = |(angle, sigma): (f64, f64)| -0.5 * ((middle + offset - angle) / sigma).powi(2);
-            let off = (middle + offset - lines) / sigma;
+            let off = (middle + offset - by_lines) / sigma;
             let lines = -(TAILS + 1.0) / 2.0 * (off * off / TAILS).ln_1p();
             let stems = stems::probability(&stems, middle + offset);
             (offset, along + by_pictures.map_or(0.0, beside) + stems + lines)
@@ -104,6 +104,9 @@ fn lines(ink: &Grey, axis: Axis, start: f32) -> (f64, f64) {
         let sharp = |over: usize| energy(profile, over).max(1.0).ln();
         LOUD * SCALES.iter().map(|&mm| sharp(smooth(mm))).sum::<f64>() + LOUD_STROKES * sharp(1)
     };
+    if ink.data.iter().all(|&v| v == 0) {
+        return (f64::from(start), f64::INFINITY);
+    }
     // For all lines, and with each part left out, how loud they are at each offset.
     let mut heard = vec![Vec::new(); PARTS + 1];
     let count = (REACH / LINES_STEP) as i32;
@@ -143,4 +146,45 @@ const MOST: f64 = 0.85;
 fn prior(offset: f64) -> f64 {
     let bell = |sigma: f64| (-0.5 * (offset / sigma).powi(2)).exp() / sigma;
     ALONG.0 * bell(ALONG.1) + (1.0 - ALONG.0) * bell(ASKEW)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Lines of so many characters, each of which lies off its line by chance, on a page of 150 dpi that is straightened by
+    /// `degrees`.
+    fn page(characters: usize, degrees: f64) -> Grey {
+        let (width, height) = (1_200usize, 600usize);
+        let (sin, cos) = degrees.to_radians().sin_cos();
+        let pitch = 1_000.0 / characters as f64;
+        let data = (0..width * height).map(|i| {
+            let (x, y) = ((i % width) as f64 - 600.0, (i / width) as f64 - 300.0);
+            let (u, v) = (x * cos - y * -sin, y * cos - x * sin);
+            let (line, character) = ((v / 150.0).round(), ((u + 500.0) / pitch).floor());
+            let noise =
+                (line * 7.0 + character * 13.0 + (line * 5.0 + character).powi(2)).rem_euclid(11.0) / 11.0 - 0.5;
+            let (across, down) =
+                ((u + 500.0).rem_euclid(pitch) / pitch, v - line * 150.0 - noise * 0.12 * pitch.min(60.0));
+            let inked = line.abs() <= 1.0 && u.abs() < 500.0 && across < 0.7 && down.abs() < 0.4 * pitch.min(60.0);
+            if inked { 60 } else { 0 }
+        });
+        Grey { width, height, dpi: 150.0, data: data.collect() }
+    }
+
+    #[test]
+    fn lines_know_how_well_they_tell_the_angle() {
+        for degrees in [-3.1, 0.4] {
+            let near = (degrees + 0.2) as f32;
+            let (many, sure) = lines(&page(60, degrees), Axis::Rows, near);
+            let (few, unsure) = lines(&page(5, degrees), Axis::Rows, near);
+            assert!(
+                (many - degrees).abs() < 3.0 * sure.hypot(LEAST_SIGMA) && sure < 0.06,
+                "{many} ± {sure}: {degrees}"
+            );
+            assert!((few - degrees).abs() < 3.0 * unsure && unsure > 2.0 * sure, "{few} ± {unsure}: {degrees}");
+        }
+        let nothing = Grey { width: 100, height: 100, dpi: 150.0, data: vec![0; 10_000] };
+        assert_eq!(lines(&nothing, Axis::Rows, 1.0), (1.0, f64::INFINITY));
+    }
 }

@@ -29,8 +29,8 @@ const ON_PIXELS: f64 = 0.105;
 const LEANS: f64 = 0.01;
 /// Share of stems that say nothing.
 const MUTE: f64 = 0.5;
-/// The stems of one fount, and the two sides of one stroke, deceive alike: each says less than it would alone.
-const ALIKE: f64 = 0.7;
+/// Level strokes lean alike in many a fount: they speak at half the voice of upright ones.
+const LEVEL: f64 = 0.5;
 /// A page in black and white has no more levels than this when it is reduced.
 const LEVELS: usize = 40;
 
@@ -40,8 +40,13 @@ pub(super) fn find(fine: &Grey, ink: &Grey, near: f64) -> Vec<Stem> {
     fine.data.iter().for_each(|&v| seen[usize::from(v)] = true);
     let bilevel = seen.iter().filter(|seen| **seen).count() <= LEVELS;
     let paper = ink::paper_level(fine);
-    let mut all = stems((fine, ink), paper, near, Way { sign: -1.0, bilevel });
-    all.append(&mut stems((&transposed(fine), &transposed(ink)), paper, near, Way { sign: 1.0, bilevel }));
+    let mut all = stems((fine, ink), paper, near, Way { sign: -1.0, voice: 1.0, bilevel });
+    all.append(&mut stems(
+        (&transposed(fine), &transposed(ink)),
+        paper,
+        near,
+        Way { sign: 1.0, voice: LEVEL, bilevel },
+    ));
     all.retain(|stem| (stem.angle - near).abs() < REACH);
     all
 }
@@ -51,9 +56,9 @@ pub(super) fn probability(stems: &[Stem], angle: f64) -> f64 {
     let says = |stem: &Stem| {
         let bell = (-0.5 * ((stem.angle - angle) / stem.sigma).powi(2)).exp();
         let bell = bell / (stem.sigma * std::f64::consts::TAU.sqrt());
-        ((1.0 - MUTE) * bell + MUTE / (2.0 * REACH)).ln()
+        stem.voice * ((1.0 - MUTE) * bell + MUTE / (2.0 * REACH)).ln()
     };
-    ALIKE * stems.iter().map(says).sum::<f64>()
+    stems.iter().map(says).sum()
 }
 
 /// A straight stroke.
@@ -63,6 +68,8 @@ pub(super) struct Stem {
     angle: f64,
     /// How well it says so.
     sigma: f64,
+    /// How much it is listened to.
+    voice: f64,
 }
 
 /// How stems are read.
@@ -70,6 +77,7 @@ pub(super) struct Stem {
 struct Way {
     /// A stem's angle is this times the tangent of its lean per row.
     sign: f64,
+    voice: f64,
     /// The page is black and white.
     bilevel: bool,
 }
@@ -163,7 +171,11 @@ fn fitted(points: &[(f32, f32)], length: std::ops::Range<f32>, way: Way) -> Opti
     let angle = way.sign * f64::from(slope).atan().to_degrees();
     let on_pixels = if way.bilevel { (ON_PIXELS / f64::from(n)).to_degrees() } else { 0.0 };
     let laid = way.bilevel && angle.abs() < LEANS;
-    (off <= STRAIGHT && !laid).then(|| Stem { angle, sigma: SIGMA.hypot(LIGHT / weight).hypot(on_pixels) })
+    (off <= STRAIGHT && !laid).then(|| Stem {
+        angle,
+        sigma: SIGMA.hypot(LIGHT / weight).hypot(on_pixels),
+        voice: way.voice,
+    })
 }
 
 #[cfg(test)]
