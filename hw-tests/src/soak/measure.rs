@@ -73,16 +73,17 @@ impl Meter {
         told.collect::<Vec<_>>().join("; ")
     }
 
-    /// Medians of the second tenth of the shift, when everything has been used once, and of the last one.
+    /// What nine of ten looks stayed below in the second tenth of the shift, when everything has been used once, and in the last
+    /// one. Not the median: memory that is given back after each batch makes that a matter of how long batches take.
     pub(super) fn growth(&self) -> Vec<Growth> {
         let tenth = self.length / 10;
-        let median = |samples: &[Sample], from: Duration, to: Duration, of: fn(&Sample) -> u64| {
+        let high = |samples: &[Sample], from: Duration, to: Duration, of: fn(&Sample) -> u64| {
             let mut values: Vec<_> = samples.iter().filter(|s| (from..to).contains(&s.at)).map(of).collect();
             values.sort_unstable();
-            values.get(values.len() / 2).copied().unwrap_or(0)
+            values.get(values.len() * 9 / 10).copied().unwrap_or(0)
         };
         let both = |samples: &[Sample], of: fn(&Sample) -> u64| {
-            (median(samples, tenth, 2 * tenth, of), median(samples, self.length - tenth, Duration::MAX, of))
+            (high(samples, tenth, 2 * tenth, of), high(samples, self.length - tenth, Duration::MAX, of))
         };
         let growth = self.processes.iter().map(|(name, _, samples)| {
             let (from, to) = both(samples, |s| s.memory);
