@@ -24,6 +24,9 @@ use std::{
     time::Instant,
 };
 
+/// A page of more bytes is large: A4 in colour at 400 dpi and more.
+const LARGE: usize = 40 << 20;
+
 /// What the command line asks for.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -99,14 +102,16 @@ impl Desk<'_> {
         let fine = pages::reduced(&view);
         let mut findings = pages::examine(&view, &fine, &self.profile.pages, Lay::Glass);
         let ms = began.elapsed().as_secs_f64() * 1e3;
-        // What looking needed makes room for the result.
-        crate::memory::give_back();
+        // What looking at a large page needed makes room for the result; getting it again takes longer than a small one is worth.
+        if page.data.len() > LARGE {
+            crate::memory::give_back();
+        }
         // Made also where it is not kept: only then is it known whether the page has kept its ink.
         let delivered = self.deliver(&view, &mut findings, file)?;
+        let ms_total = began.elapsed().as_secs_f64() * 1e3;
         if let Some(folder) = &self.args.out {
             self.write(&delivered, view.mode, file, folder)?;
         }
-        let ms_total = began.elapsed().as_secs_f64() * 1e3;
         let mut earlier = self.before.iter().filter(|(_, earlier)| findings.signature.is_same_sheet(earlier));
         let same = earlier.next().map(|(name, _)| name.clone());
         self.before.push((file.display().to_string(), findings.signature.clone()));

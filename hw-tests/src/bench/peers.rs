@@ -1,4 +1,4 @@
-//! One page, one thread: the page pipeline against Leptonica with libjpeg-turbo, and against ImageMagick.
+//! One page, one core: the page pipeline against Leptonica with libjpeg-turbo, and against ImageMagick.
 
 use crate::{pages::samples, process::artifact};
 use anyhow::{Context, bail};
@@ -30,10 +30,10 @@ pub(super) fn run(folder: &Path) -> anyhow::Result<()> {
         deliver.ours(platen(&colour, folder)?);
     }
     let magick = imagemagick(&colour, folder)?;
-    println!("one A4 page of 300 dpi in memory, one thread, best of {ROUNDS} rounds:");
+    println!("one A4 page of 300 dpi in memory, one core, best of {ROUNDS} rounds:");
     println!("  skew of a grey page: Leptonica's plain find {:>6.1} ms", find.theirs);
     println!("  skew of a grey page: platen          {:>7.1} ms, ratio {:.2}", find.ours, find.ratio());
-    println!("  all findings of a colour page after its last line: platen {last_line:>6.1} ms");
+    println!("  all findings of a colour page after its last line: platen {last_line:>6.1} ms, on two cores");
     println!("  straightened and JPEG, colour: Leptonica and libjpeg-turbo {:>6.1} ms", deliver.theirs);
     println!("  the same with all findings: platen   {:>7.1} ms, ratio {:.2}", deliver.ours, deliver.ratio());
     println!("  the same: ImageMagick -deskew        {magick:>7.0} ms, file to file");
@@ -132,9 +132,10 @@ fn peer(program: &Path, what: &str, page: &Path) -> anyhow::Result<f64> {
     String::from_utf8_lossy(&said.stdout).trim().parse().context("the Leptonica peer's answer")
 }
 
-/// Milliseconds for the findings and the straightened file.
+/// Milliseconds for the findings and the straightened file in memory, on one core: some findings are made side by side.
 fn platen(page: &Path, folder: &Path) -> anyhow::Result<f64> {
-    let mut command = Command::new(artifact("platen-station")?);
+    let mut command = Command::new("taskset");
+    command.args(["-c", "0"]).arg(artifact("platen-station")?);
     command.args(["page", "--json", "--out"]).arg(folder.join("out"));
     let said = command.args([page; REPS]).output()?;
     let mut whole = f64::MAX;

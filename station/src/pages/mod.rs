@@ -50,6 +50,7 @@ pub(crate) use same::Signature;
 use seal::Ring;
 use serde::{Deserialize, Serialize};
 use skew::Skew;
+use std::{panic::resume_unwind, thread};
 pub(crate) use steps::steps;
 use torn::Torn;
 
@@ -216,13 +217,17 @@ pub(crate) fn examine(page: &View<'_>, fine: &Grey, profile: &Profile, lay: Lay)
     let streaks = streaks::find(fine);
     let not_written = (laid.holes.as_slice(), streaks.as_slice());
     let blank = blank::is_blank(fine, laid.ink_on_sheet.as_ref().unwrap_or(&ink), sheet, dpi, not_written);
-    let skew = laid.skew(fine, &ink, blank, &streaks);
+    // The skew takes as long as all else that does not ask for it: a page's findings are waited for.
+    let (skew, beside) = thread::scope(|scope| {
+        let beside = scope.spawn(|| Beside::find(page, fine, &ink, &laid, lay));
+        let skew = laid.skew(fine, &ink, blank, &streaks);
+        (skew, beside.join().unwrap_or_else(|panic| resume_unwind(panic)))
+    });
     let sure = skew.confidence >= SURE && (!blank || laid.guessed.angle.is_some());
     let applied = if sure && skew.angle.abs() >= WORTH_TURNING { skew.angle } else { 0.0 };
     // In black and white, print is as black as the lid: what looks like a hole there is left to a person.
     let fills = profile.holes == profile::Holes::Fill && page.mode != ColourMode::Lineart;
     let filled: &[Hole] = if fills { &laid.holes } else { &[] };
-    let paper = paper::colour(page, ink::paper_level(fine));
     let in_mm = |px: f64| px * 25.4 / dpi;
     // Corners in pixels of the ink.
     let scale = f64::from(ink.coarse.dpi) / dpi;
@@ -238,15 +243,11 @@ pub(crate) fn examine(page: &View<'_>, fine: &Grey, profile: &Profile, lay: Lay)
         corner_mm: sheet.corner().map(|(x, y)| (in_mm(x), in_mm(y))),
         quad: sheet.quad,
         fit: fit::fit(page, sheet, applied, filled, laid.torn),
-        paper,
-        quality: quality::measure(page, &ink, sheet, paper),
-        seal: if page.mode == ColourMode::Colour { None } else { seal::find(&ink.grey) },
-        red_header: page.mode == ColourMode::Grey && {
-            let level = ink::paper_level(fine);
-            let area = sheet.inner_box(RIM_MM * dpi / 25.4, scale, (ink.grey.width, ink.grey.height));
-            red_header::is_there(fine, &ink.grey, area, level)
-        },
-        specks: (lay == Lay::Glass).then(|| glass::specks(&ink.coarse, sheet, dpi)),
+        paper: beside.paper,
+        quality: beside.quality,
+        seal: beside.seal,
+        red_header: beside.red_header,
+        specks: beside.specks,
         marks: Vec::new(),
         holes: Vec::new(),
         proved: None,
@@ -254,6 +255,35 @@ pub(crate) fn examine(page: &View<'_>, fine: &Grey, profile: &Profile, lay: Lay)
     findings.flags = flags(page, &findings, &laid, sure, profile, lay);
     (findings.marks, findings.holes) = (laid.marks, laid.holes);
     findings
+}
+
+/// What is found without knowing how the page is turned.
+struct Beside {
+    paper: [u8; 3],
+    quality: Quality,
+    seal: Option<Ring>,
+    red_header: bool,
+    specks: Option<Specks>,
+}
+
+impl Beside {
+    fn find(page: &View<'_>, fine: &Grey, ink: &InkMap, laid: &Laid, lay: Lay) -> Self {
+        let (sheet, small) = (&laid.sheet, &ink.grey);
+        let dpi = f64::from(page.dpi);
+        let level = ink::paper_level(fine);
+        let paper = paper::colour(page, level);
+        Self {
+            paper,
+            quality: quality::measure(page, ink, sheet, paper),
+            seal: if page.mode == ColourMode::Colour { None } else { seal::find(small) },
+            red_header: page.mode == ColourMode::Grey && {
+                let scale = f64::from(small.dpi) / dpi;
+                let area = sheet.inner_box(RIM_MM * dpi / 25.4, scale, (small.width, small.height));
+                red_header::is_there(fine, small, area, level)
+            },
+            specks: (lay == Lay::Glass).then(|| glass::specks(&ink.coarse, sheet, dpi)),
+        }
+    }
 }
 
 /// How a sheet lies on the glass, and what else lies there.
