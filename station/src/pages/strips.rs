@@ -76,14 +76,12 @@ impl Strips {
     /// Where `n` parts with as much ink each begin, and the last one's end.
     pub(super) fn parts_of_equal_ink(&self, n: usize) -> Vec<usize> {
         let ink = self.data.chunks_exact(self.len + 2 * self.pad).map(|s| s.iter().map(|&v| u64::from(v)).sum::<u64>());
-        let upto: Vec<u64> = ink
-            .scan(0, |sum, ink| {
-                Some({
-                    *sum += ink;
-                    *sum
-                })
-            })
-            .collect();
+        let mut sum = 0;
+        let summed = ink.map(|ink| {
+            sum += ink;
+            sum
+        });
+        let upto: Vec<u64> = summed.collect();
         let all = upto.last().copied().unwrap_or(0);
         let ends = (1..n as u64).map(|part| upto.partition_point(|&sum| sum * (n as u64) < all * part) + 1);
         let ends = ends.map(|end| end.min(self.count));

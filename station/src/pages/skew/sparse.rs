@@ -93,6 +93,9 @@ pub(super) fn find(fine: &Grey, ink: &Grey, axis: Axis, known: &Known) -> Skew {
 /// The angle near `start` at which the lines along an axis are sharpest, and its standard deviation: how much it changes when
 /// parts of the lines are left out in turn (Tukey's jackknife). A line of Latin is sure of itself, four characters are not.
 fn lines(ink: &Grey, axis: Axis, start: f32) -> (f64, f64) {
+    if ink.data.iter().all(|&v| v == 0) {
+        return (f64::from(start), f64::INFINITY);
+    }
     // Strips are summed along rows.
     let turned = (axis == Axis::Rows).then(|| transposed(ink));
     let strips = Strips::new(turned.as_ref().unwrap_or(ink), FINE_STRIP, axis.slope(start), 0.02);
@@ -104,9 +107,6 @@ fn lines(ink: &Grey, axis: Axis, start: f32) -> (f64, f64) {
         let sharp = |over: usize| energy(profile, over).max(1.0).ln();
         LOUD * SCALES.iter().map(|&mm| sharp(smooth(mm))).sum::<f64>() + LOUD_STROKES * sharp(1)
     };
-    if ink.data.iter().all(|&v| v == 0) {
-        return (f64::from(start), f64::INFINITY);
-    }
     // For all lines, and with each part left out, how loud they are at each offset.
     let mut heard = vec![Vec::new(); PARTS + 1];
     let count = (REACH / LINES_STEP) as i32;
@@ -160,7 +160,7 @@ mod tests {
         let pitch = 1_000.0 / characters as f64;
         let data = (0..width * height).map(|i| {
             let (x, y) = ((i % width) as f64 - 600.0, (i / width) as f64 - 300.0);
-            let (u, v) = (x * cos - y * -sin, y * cos - x * sin);
+            let (u, v) = (x * cos + y * sin, y * cos - x * sin);
             let (line, character) = ((v / 150.0).round(), ((u + 500.0) / pitch).floor());
             let noise =
                 (line * 7.0 + character * 13.0 + (line * 5.0 + character).powi(2)).rem_euclid(11.0) / 11.0 - 0.5;
