@@ -4,6 +4,7 @@
 //! is the projection at an angle. Coarse search over ±15.6°, rows and columns both (vertical Chinese, tables), then fine
 //! on the picture at full resolution. Method and figures: `imaging.md`.
 
+mod coarse;
 mod columns;
 mod pictures;
 mod sparse;
@@ -19,16 +20,11 @@ use columns::Upright;
 use pictures::Pictures;
 use std::ops::Range;
 
-const COARSE_RANGE: f32 = 15.6;
-const COARSE_STEP: f32 = 0.2;
-const COARSE_STRIP: usize = 6;
 const FINE_STRIP: usize = 8;
 /// Groups of columns that are scored apart before the whole width is.
 const GROUPS: usize = 4;
-const COARSE_GROUPS: usize = 2;
-/// Within this of what the sheet's edges say an angle counts for more, in degrees, and how much more.
-const NEARLY: f64 = 0.9;
-const LIKELY: f64 = 1.5;
+/// Steps of the fine search to both sides of where it begins.
+const NEAR: i32 = 10;
 /// A page with less ink than this has a few lines only; see [`sparse`]. So has one with less than the second if its lines run across
 /// and its best angle is no sharper than this: a title in large bold type.
 const SPARSE: f32 = 0.008;
@@ -38,10 +34,14 @@ const BOLD: (f32, f64) = (0.016, 6.5);
 const UPRIGHT: f64 = 1.5;
 /// A streak is so wide to both sides of its middle, in mm.
 const STREAK_MM: f64 = 0.7;
-/// Peaks further than this many coarse steps from the best are rivals.
-const RIVAL: usize = 7;
+/// An axis is asked if its lines told the coarse search at least this share of what the other's did.
+const ASKED: f64 = 0.25;
 /// Rows and columns that agree within this are averaged, in degrees.
 const AGREE: f64 = 0.08;
+/// Rows as sharp as this say where lines run, whatever columns say: on many a scan the two are not square to each other. Short
+/// of that whichever is so many times as sharp is right; Kai's strokes rise, and can outshout its lines.
+const CLEAR: f64 = 10.0;
+const SHARPER: f64 = 4.0;
 
 /// The estimate.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -81,102 +81,91 @@ pub(crate) fn find(fine: &Grey, ink: &InkMap, (sheet, seen): (&Sheet, bool), str
 }
 
 fn of_ink(fine: &Grey, ink: &InkMap, (sheet, edges_seen): (&Sheet, bool)) -> Skew {
-    let steps = (2.0 * COARSE_RANGE / COARSE_STEP) as usize + 1;
-    let angle_of = |i: usize| -COARSE_RANGE + i as f32 * COARSE_STEP;
-    let across = coarse(&transposed(&ink.coarse), Axis::Rows, steps, angle_of);
-    let down = coarse(&ink.coarse, Axis::Columns, steps, angle_of);
-    // Print lies along its sheet, or nearly so.
-    let likely = |i: usize| sheet.angle.is_some_and(|edges| (f64::from(angle_of(i)) - edges).abs() < NEARLY);
-    let joint: Vec<f64> =
-        (0..steps).map(|i| (across[i].max(0.0) + down[i].max(0.0)) * if likely(i) { LIKELY } else { 1.0 }).collect();
-    let best = (0..steps).max_by(|&a, &b| joint[a].total_cmp(&joint[b])).unwrap_or(steps / 2);
-    let rival = (0..steps).filter(|i| i.abs_diff(best) > RIVAL).map(|i| joint[i]).fold(0.0, f64::max);
-    let peak = joint[best];
-    if peak <= 1e-6 {
-        return Skew { angle: 0.0, confidence: 0.0 };
-    }
-    let confidence = (1.0 - rival / peak).max(0.0) * (peak / (peak + 0.3));
-
-    let (a, d) = (across[best].max(0.0), down[best].max(0.0));
+    let Some(coarse) = coarse::find(&ink.coarse, sheet.angle) else { return Skew { angle: 0.0, confidence: 0.0 } };
+    let (confidence, start) = (coarse.confidence, coarse.angle);
     let pictures = Pictures::find(fine, ink);
     let written = pictures.as_ref().map(|pictures| pictures.taken_out(ink));
     let written = written.as_ref().unwrap_or(ink);
     let share = written.share();
-    let few = share < SPARSE || (share < BOLD.0 && peak < BOLD.1 && a >= d);
-    // Of a few lines columns say nothing: a title has three characters.
-    let upright = !few && d > UPRIGHT * a;
-    if few || upright {
+    let few = share < SPARSE || (share < BOLD.0 && coarse.peak < BOLD.1 && coarse.rows >= coarse.columns);
+    let as_few_lines = |axis: Axis| {
         let ink = written.strong(&written.fine(fine));
         let by_pictures = pictures.as_ref().and_then(|pictures| pictures.angle);
-        let text = f64::from(angle_of(best));
-        // Many upright lines know better than the sheet how they lie.
-        let edges = sheet.angle.or(pictures.and_then(|pictures| pictures.sheet));
-        let edges = edges.filter(|edges| few || (edges - text).abs() < NEARLY);
+        let text = f64::from(start);
+        // Many lines know better than the sheet how they lie.
+        let edges = sheet.angle.or(pictures.as_ref().and_then(|pictures| pictures.sheet));
+        let edges = edges.filter(|edges| few || (edges - text).abs() < coarse::NEARLY);
         let known = sparse::Known { text, confidence, edges, edges_seen, by_pictures };
-        return sparse::find(fine, &ink, if upright { Axis::Columns } else { Axis::Rows }, &known);
+        sparse::find(fine, &ink, axis, &known)
+    };
+    // Of a few lines columns say nothing: a title has three characters.
+    if few {
+        return as_few_lines(Axis::Rows);
+    }
+    if coarse.columns > UPRIGHT * coarse.rows {
+        return as_few_lines(Axis::Columns);
     }
     let full = ink.fine(fine);
-    let turned = transposed(&full);
-    let start = angle_of(best);
     let search = |axis: Axis, share: f64, other: f64| {
-        (share >= 0.25 * other).then(|| {
-            let peak = if axis == Axis::Columns {
-                refine(&full, start, |degrees| axis.slope(degrees), &[])
-            } else {
-                let columns = columns::find(&ink.coarse, start);
-                if columns.len() < 2 {
-                    refine(&turned, start, |degrees| axis.slope(degrees), &[])
-                } else {
-                    let upright = Upright::new(&full, start);
-                    let columns: Vec<_> = columns.iter().map(|column| upright.strips_of(column)).collect();
-                    refine(&transposed(&upright.ink), start, |degrees| upright.slope(degrees), &columns)
-                }
-            };
-            (peak.angle, peak.sharpness * share)
+        (share >= ASKED * other).then(|| {
+            let peak = search(&full, ink, axis, start);
+            Peak { sharpness: peak.sharpness * share, ..peak }
         })
     };
-    let (rows, columns) = (search(Axis::Rows, a, d), search(Axis::Columns, d, a));
+    let rows = search(Axis::Rows, coarse.rows, coarse.columns);
+    let columns = search(Axis::Columns, coarse.columns, coarse.rows);
     let angle = match (rows, columns) {
-        (Some((r, wr)), Some((c, wc))) if (r - c).abs() < AGREE && wr + wc > 0.0 => (r * wr + c * wc) / (wr + wc),
-        (Some((r, wr)), Some((c, wc))) => {
-            if wr >= wc {
-                r
-            } else {
-                c
-            }
+        (Some(rows), Some(columns)) => {
+            rows.with(&columns).unwrap_or_else(|| rows.or(&columns, || as_few_lines(Axis::Rows).angle))
         }
-        (Some((only, _)), None) | (None, Some((only, _))) => only,
-        (None, None) => f64::from(angle_of(best)),
+        (Some(only), None) | (None, Some(only)) => only.angle,
+        (None, None) => f64::from(start),
     };
     Skew { angle, confidence }
 }
 
-/// Sharpness for each coarse angle, as a share above the median.
-fn coarse(ink: &Grey, axis: Axis, steps: usize, angle_of: impl Fn(usize) -> f32) -> Vec<f64> {
-    let strips = Strips::new(ink, COARSE_STRIP, 0.0, COARSE_RANGE.to_radians().tan());
-    let mut profile = vec![0; strips.len];
-    let energies: Vec<f64> = (0..steps)
-        .map(|i| {
-            let slope = axis.slope(angle_of(i));
-            let group = |g| strips.count * g / COARSE_GROUPS..strips.count * (g + 1) / COARSE_GROUPS;
-            (0..COARSE_GROUPS)
-                .map(|g| {
-                    strips.project_roughly(slope, group(g), &mut profile);
-                    energy(&profile, 1)
-                })
-                .sum()
-        })
-        .collect();
-    let mut sorted = energies.clone();
-    sorted.sort_by(f64::total_cmp);
-    let median = sorted[steps / 2].max(1e-9);
-    energies.iter().map(|e| e / median - 1.0).collect()
+/// The angle near `start` at which the lines along an axis are sharpest.
+fn search(full: &Grey, ink: &InkMap, axis: Axis, start: f32) -> Peak {
+    if axis == Axis::Columns {
+        return refine(full, start, |degrees| axis.slope(degrees), &[]);
+    }
+    let columns = columns::find(&ink.coarse, start);
+    if columns.len() < 2 {
+        return refine(&transposed(full), start, |degrees| axis.slope(degrees), &[]);
+    }
+    let upright = Upright::new(full, start);
+    let columns: Vec<_> = columns.iter().map(|column| upright.strips_of(column)).collect();
+    refine(&transposed(&upright.ink), start, |degrees| upright.slope(degrees), &columns)
 }
 
+#[derive(Debug, Clone, Copy)]
 struct Peak {
     angle: f64,
     /// How much sharper the peak is than its surroundings.
     sharpness: f64,
+}
+
+impl Peak {
+    /// Rows and columns together, if they agree.
+    fn with(&self, columns: &Self) -> Option<f64> {
+        let all = self.sharpness + columns.sharpness;
+        ((self.angle - columns.angle).abs() < AGREE && all > 0.0)
+            .then(|| (self.angle * self.sharpness + columns.angle * columns.sharpness) / all)
+    }
+
+    /// Whichever of rows and columns is right, if they do not agree. In doubt it is the one that lies nearer to what is found when they
+    /// are looked at as a few lines.
+    fn or(&self, columns: &Self, as_few_lines: impl FnOnce() -> f64) -> f64 {
+        let sharper = |one: &Self, other: &Self| one.sharpness > CLEAR || one.sharpness > SHARPER * other.sharpness;
+        if sharper(self, columns) {
+            return self.angle;
+        }
+        if sharper(columns, self) {
+            return columns.angle;
+        }
+        let few = as_few_lines();
+        if (few - self.angle).abs() < (few - columns.angle).abs() { self.angle } else { columns.angle }
+    }
 }
 
 /// Steps .04 → .012 → .006 and a parabola around `start`. `slope` tells how lines lie in `ink` for an angle. `columns` are
@@ -204,7 +193,11 @@ fn refine(ink: &Grey, start: f32, slope: impl Fn(f32) -> f32, columns: &[Range<u
         (at(i as i32 - reach), scores[i])
     };
     // Column groups first: two columns of print otherwise lock on each other's lines.
-    let (near, _) = best(0.0, 0.04, 10, &mut |o| score(o, apart));
+    let (mut near, _) = best(0.0, 0.04, NEAR, &mut |o| score(o, apart));
+    if near.abs() > (NEAR as f32 - 0.5) * 0.04 {
+        // The coarse search had it beside the top: further that way.
+        (near, _) = best(near, 0.04, NEAR, &mut |o| score(o, apart));
+    }
     let (nearer, _) = best(near, 0.012, 3, &mut |o| score(o, apart));
     // Then the whole width polishes within ±0.06°.
     let (coherent, peak) = best(nearer, 0.012, 5, &mut |o| score(o, joined));

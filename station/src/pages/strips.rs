@@ -167,6 +167,14 @@ pub(super) fn energy(profile: &[u16], k: usize) -> f64 {
     whole / (k * k) as f64
 }
 
+/// As [`energy`] over one pixel, less that of the `n` steepest steps.
+pub(super) fn energy_without(profile: &[u16], n: usize) -> f64 {
+    let mut steps: Vec<u64> = profile.windows(3).map(|w| u64::from(w[2].abs_diff(w[0])).pow(2)).collect();
+    let Some(last) = steps.len().checked_sub(n + 1) else { return 0.0 };
+    let (gentle, steepest, _) = steps.select_nth_unstable(last);
+    (gentle.iter().sum::<u64>() + *steepest) as f64
+}
+
 /// The sum of squares of what a profile gains over two pixels. Sixteen sums side by side, for vectors.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2+fma"))]
 fn squares_of_steps(profile: &[u16]) -> f32 {

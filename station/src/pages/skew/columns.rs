@@ -1,7 +1,7 @@
 //! Columns of print, such as a newspaper's: their lines do not continue each other's, so that each column has to be asked
 //! alone. They are found by the empty gutters between them, on the page with its uprights set upright.
 
-use super::{Axis, COARSE_STRIP, FINE_STRIP, Strips};
+use super::{Axis, FINE_STRIP, Strips, coarse};
 use crate::pages::geometry::Grey;
 use std::ops::Range;
 
@@ -18,7 +18,7 @@ const MOST: usize = 6;
 /// The columns of print in the coarse `ink` of a page that is straightened by about `degrees`, in its pixels along the
 /// middle row. Fewer than two are none.
 pub(super) fn find(ink: &Grey, degrees: f32) -> Vec<Range<usize>> {
-    let strips = Strips::new(ink, COARSE_STRIP, Axis::Columns.slope(degrees), 0.0);
+    let strips = Strips::new(ink, coarse::STRIP, Axis::Columns.slope(degrees), 0.0);
     let mut profile = vec![0; strips.len];
     strips.project_roughly(0.0, 0..strips.count, &mut profile);
     let all: f64 = profile.iter().map(|&v| f64::from(v)).sum();
