@@ -153,7 +153,10 @@ mod tests {
 
     #[test]
     fn columns_of_writing_are_many_lines() {
-        let ink = page(|x, y| writing(-y * 0.6, x, 4.0));
+        let ink = page(|x, y| {
+            let (u, v) = on_page(x, y, 4.0);
+            writing(0.6 * v, u, 0.0)
+        });
         let found = find(&ink, None).unwrap();
         assert!((found.angle - 4.0).abs() < 0.21 && found.columns > found.rows, "{found:?}");
         assert!(many_lines(&ink, found.angle));
