@@ -61,8 +61,9 @@ pub(super) fn find(ink: &Grey, sheet: Option<f64>) -> Option<Coarse> {
         let next = beside.into_iter().flatten().max_by(|&a, &b| plain(a).total_cmp(&plain(b)));
         next.filter(|&next| plain(next) > plain(i))
     };
+    let weighed = weight(best);
     best = std::iter::successors(Some(best), |&i| higher(i)).last().unwrap_or(best);
-    let peak = plain(best) * weight(best);
+    let peak = plain(best) * weighed;
     let others = (0..STEPS).filter(|i| i.abs_diff(best) > RIVAL);
     let rival = others.map(|i| plain(i) * weight(i)).fold(0.0, f64::max);
     (peak > 1e-6).then(|| Coarse {
