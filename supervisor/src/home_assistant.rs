@@ -17,7 +17,7 @@ pub(crate) fn device(prefix: &str, site: &SiteId, station: &StationId) -> (Strin
     // An empty value is no value: numbers of another kind of reading, or of the past, change nothing.
     let of_env = |kind: &str, field: &str| {
         format!(
-            "{{% if value_json.type == '{kind}' and not value_json.historical and value_json.data.{field} is number %}}\
+            "{{% if value_json.type == '{kind}' and not value_json.get('historical') and value_json.data.get('{field}') is number %}}\
              {{{{ value_json.data.{field} }}}}{{% endif %}}"
         )
     };
@@ -36,7 +36,7 @@ pub(crate) fn device(prefix: &str, site: &SiteId, station: &StationId) -> (Strin
             "p": "sensor", "name": "Power", "unique_id": format!("{id}_power"), "state_topic": env,
             "icon": "mdi:power-plug-battery",
             "expire_after": EXPIRES_S,
-            "value_template": "{% if value_json.type == 'platen.power.reading' and not value_json.historical %}{{ value_json.data.state }}{% else %}{{ this.state }}{% endif %}",
+            "value_template": "{% if value_json.type == 'platen.power.reading' and not value_json.get('historical') %}{{ value_json.data.state }}{% else %}{{ this.state }}{% endif %}",
         },
         "waiting": {
             "p": "sensor", "name": "Events not yet reported", "unique_id": format!("{id}_waiting"), "state_topic": state,
@@ -76,7 +76,7 @@ mod tests {
         let template = message["cmps"]["temperature"]["value_template"].as_str().unwrap();
         assert_eq!(
             template,
-            "{% if value_json.type == 'platen.room.reading' and not value_json.historical and value_json.data.celsius is number %}{{ value_json.data.celsius }}{% endif %}"
+            "{% if value_json.type == 'platen.room.reading' and not value_json.get('historical') and value_json.data.get('celsius') is number %}{{ value_json.data.celsius }}{% endif %}"
         );
     }
 }
