@@ -8,14 +8,17 @@
 /// Call before any other thread runs.
 #[allow(unsafe_code)] // sets the allocator up
 pub(crate) fn keep() {
-    /// The most that glibc allows.
+    /// Blocks up to this lie in the arena: the most that glibc allows.
     #[cfg(target_env = "gnu")]
     const KEPT: libc::c_int = 32 << 20;
+    /// So much may lie free at its end. Only [`give_back`] gives back: a page leaves more than [`KEPT`] free.
+    #[cfg(target_env = "gnu")]
+    const FREE: libc::c_int = 512 << 20;
     // SAFETY: no other thread runs yet.
     #[cfg(target_env = "gnu")]
     unsafe {
         libc::mallopt(libc::M_MMAP_THRESHOLD, KEPT);
-        libc::mallopt(libc::M_TRIM_THRESHOLD, KEPT);
+        libc::mallopt(libc::M_TRIM_THRESHOLD, FREE);
         libc::mallopt(libc::M_ARENA_MAX, 1);
     }
 }
