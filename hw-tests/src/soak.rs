@@ -201,7 +201,7 @@ fn summary(ledger: &Ledger, growth: &[Growth]) {
     println!("doubled  {}", ledger.doubled);
     for g in growth {
         println!(
-            "{:<12} memory {:.1} MiB at the start, {:.1} at the end ({:+.1} %); descriptors {} and {} ({:+.1} %)",
+            "{:<12} memory {:.1} MiB at the start, {:.1} at the end ({:+.1} %); descriptors {:.1} and {:.1} ({:+.1} %)",
             g.name,
             g.memory.0,
             g.memory.1,

@@ -74,7 +74,7 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     let shown = tokio::spawn(show(live, about, pulse, snapshot_in));
 
     if let Some(names) = config.sparkplug.clone() {
-        tokio::spawn(sparkplug::run(names, bridge, snapshots.clone()));
+        tokio::spawn(sparkplug::run(names, bridge, snapshots.clone(), sparkplug::PATIENCE));
     }
 
     println!("dashboards: http://{}/", listener.local_addr()?);
@@ -98,7 +98,7 @@ async fn show(
     snapshots: watch::Sender<Arc<str>>,
 ) -> anyhow::Result<()> {
     loop {
-        let Pulse { connected, database, .. } = pulse.borrow_and_update().clone();
+        let Pulse { connected, trouble, database, .. } = pulse.borrow_and_update().clone();
         let mut snapshot = match block_in_place(|| live.snapshot(Timestamp::now(), database.as_deref())) {
             Ok(snapshot) => snapshot,
             // A page that hears nothing says so by itself.
@@ -110,7 +110,7 @@ async fn show(
         };
         snapshot["site"] = about["site"].clone();
         snapshot["software"] = json!(env!("CARGO_PKG_VERSION"));
-        snapshot["broker"] = json!({ "connected": connected, "url": about["url"] });
+        snapshot["broker"] = json!({ "connected": connected, "trouble": trouble, "url": about["url"] });
         snapshots.send_replace(snapshot.to_string().into());
         sleep(PACE).await;
         // A closed pulse means that ingest has ended, which the select above reports.

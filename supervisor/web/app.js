@@ -92,7 +92,8 @@ function frame(ctx) {
 function banners(ctx) {
   if (!ctx.snapshot) return ctx.elapsed > FIRST_WAIT_MS ? [banner('bad', t('never'), t('neverHelp'))] : [];
   if (ctx.lost) return [banner('bad', t('lost', { d: duration(ctx.elapsed) }), t('lostHelp'))];
-  if (!ctx.snapshot.broker.connected) return [banner('warn', t('broker'), t('brokerHelp', { url: ctx.snapshot.broker.url }), 'broker-banner')];
+  const { connected, trouble, url } = ctx.snapshot.broker;
+  if (!connected) return [banner('warn', t('broker'), t('brokerHelp', { url }) + (trouble ? ` ${t('brokerSays', { why: trouble })}` : ''), 'broker-banner')];
   return [];
 }
 

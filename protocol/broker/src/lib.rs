@@ -100,6 +100,8 @@ pub enum Heard {
     Taken,
     /// The broker did not take a message of ours: it says why.
     Refused(String),
+    /// The broker lets us listen to what we asked for.
+    Listening,
     /// The broker does not let us listen: it says why.
     Deaf(String),
     /// It is over. Nothing follows.

@@ -2,8 +2,8 @@
 
 use crate::{Broker, Busy, Heard, Link, Promise, Said, Speak, Stamp, Transport, tls};
 use rumqttc::{
-    AsyncClient, ConnectionError, Event, EventLoop, LastWill, MqttOptions, Packet, PubAckReason, PublishOptions, QoS,
-    StateError, SubscribeReasonCode,
+    AsyncClient, ConnectionError, DisconnectReasonCode, Event, EventLoop, LastWill, MqttOptions, Packet, PubAckReason,
+    PublishOptions, QoS, StateError, SubscribeReasonCode,
 };
 use std::time::Instant;
 use tokio::{sync::mpsc, task::JoinHandle};
@@ -70,7 +70,7 @@ impl Transport for Mqtt {
             Ok(options) => {
                 let (client, connection) = AsyncClient::builder(options).capacity(self.queue).build();
                 // In a task of its own: polling must not be cancelled.
-                let pump = tokio::spawn(pump(connection, heard));
+                let pump = tokio::spawn(pump(connection, heard, self.client.clone()));
                 Link { to: Box::new(Client { client, pump }), from }
             }
             Err(why) => {
@@ -134,7 +134,7 @@ impl Speak for NoClient {
     }
 }
 
-async fn pump(mut connection: EventLoop, heard: mpsc::Sender<Heard>) {
+async fn pump(mut connection: EventLoop, heard: mpsc::Sender<Heard>, name: String) {
     loop {
         let word = match connection.poll().await {
             Ok(Event::Incoming(packet)) => match word(packet) {
@@ -142,7 +142,7 @@ async fn pump(mut connection: EventLoop, heard: mpsc::Sender<Heard>) {
                 None => continue,
             },
             Ok(_) => continue,
-            Err(error) => Heard::Down(plainly(&error)),
+            Err(error) => Heard::Down(plainly(&error, &name)),
         };
         let over = matches!(word, Heard::Down(_));
         if heard.send(word).await.is_err() || over {
@@ -167,17 +167,26 @@ fn word(packet: Packet) -> Option<Heard> {
         }),
         Packet::SubAck(ack) => {
             let refused = ack.return_codes.iter().find(|code| !matches!(code, SubscribeReasonCode::Success(_)));
-            refused.map(|code| Heard::Deaf(format!("it lets nobody listen here: {code:?}")))
+            Some(refused.map_or(Heard::Listening, |code| Heard::Deaf(format!("{code:?}"))))
         }
         _ => None,
     }
 }
 
-/// The innermost reason, which is the one that helps.
-fn plainly(error: &ConnectionError) -> String {
+/// The innermost reason, which is the one that helps. `name` is ours at the broker, which lets in one client of a name.
+fn plainly(error: &ConnectionError, name: &str) -> String {
     match error {
         ConnectionError::Io(e) => e.to_string(),
         ConnectionError::ConnectionRefused(code) => format!("the broker refuses us: {code:?}"),
+        ConnectionError::MqttState(StateError::ServerDisconnect {
+            reason_code: DisconnectReasonCode::SessionTakenOver,
+            ..
+        }) => {
+            format!("another program has connected to the broker as {name}, and the broker let us go for it")
+        }
+        ConnectionError::MqttState(StateError::ConnectionAborted) => format!(
+            "the broker ended the connection and said no reason: it stopped, or another program has connected as {name}"
+        ),
         ConnectionError::MqttState(StateError::ServerDisconnect { reason_code, reason_string }) => {
             let said = reason_string.as_deref().unwrap_or_default();
             format!("the broker ended the connection: {reason_code:?} {said}").trim_end().into()

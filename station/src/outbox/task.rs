@@ -317,6 +317,7 @@ impl<T: Transport> Task<T> {
             Heard::Refused(why) => {
                 self.hang_up(&format!("the broker does not take what this station says: {why}"), true);
             }
+            Heard::Listening => {}
             Heard::Deaf(why) => self.hang_up(&format!("the broker does not let this station listen: {why}"), true),
             Heard::Down(why) => self.lose(&why),
             Heard::Message { topic, payload, .. } => match self.understand(&topic, &payload) {

@@ -34,7 +34,10 @@ pub(crate) struct Config {
 /// What the dashboards need to know at once.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Pulse {
+    /// The broker lets us listen.
     pub(crate) connected: bool,
+    /// Why it did not when it was tried last.
+    pub(crate) trouble: Option<String>,
     /// Rises with each commit.
     pub(crate) commits: u64,
     /// Why the database takes nothing.
@@ -57,9 +60,9 @@ pub(crate) async fn run<T: Transport>(
         let mut link = transport.connect(None);
         let why = talk(&config, &transport, &mut link, &mut store, &pulse, &mut asked, &mut backoff).await;
         drop(link);
-        pulse.send_modify(|p| p.connected = false);
         let pause = backoff.failed(random());
         tracing::warn!(why, ?pause, "no connection to the broker; trying again");
+        pulse.send_modify(|p| (p.connected, p.trouble) = (false, Some(why)));
         sleep(pause).await;
     }
 }
@@ -92,10 +95,10 @@ async fn talk<T: Transport>(
         let mut down = None;
         for word in words.drain(..) {
             match word {
-                Heard::Up { .. } => {
+                Heard::Up { .. } => listen(config, link),
+                Heard::Listening => {
                     backoff.succeeded();
-                    listen(config, link);
-                    pulse.send_modify(|p| p.connected = true);
+                    pulse.send_modify(|p| (p.connected, p.trouble) = (true, None));
                 }
                 Heard::Message { topic, payload, retained, at } => {
                     group.push(read::arrival(&config.site, &topic, &payload, (retained, at)));

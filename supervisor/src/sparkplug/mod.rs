@@ -19,8 +19,9 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-/// A certificate that was renewed is noticed within this.
-const LOOK: Duration = Duration::from_secs(10);
+/// Snapshots come each 2 s; after so long without one nobody knows whether a station lives. A certificate that was renewed is
+/// noticed within this, too.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 /// A connection that has stood for so long was a good one.
 const STEADY: Duration = Duration::from_secs(30);
 
@@ -51,15 +52,20 @@ impl Names {
     }
 }
 
-/// Runs for ever.
-pub(crate) async fn run<T: Transport>(names: Names, mut transport: T, mut snapshots: watch::Receiver<Arc<str>>) {
+/// Runs for ever. Stations are dead after `patience` without a snapshot.
+pub(crate) async fn run<T: Transport>(
+    names: Names,
+    mut transport: T,
+    mut snapshots: watch::Receiver<Arc<str>>,
+    patience: Duration,
+) {
     // Another number than the last program's.
     let mut edge = Edge::new(names.group, names.node, Timestamp::now().as_second() as u8);
     let mut backoff = Backoff::default();
     loop {
         let mut link = transport.connect(Some(edge.will()));
         let began = Instant::now();
-        let why = talk(&transport, &mut link, &mut edge, &mut snapshots).await;
+        let why = talk(&transport, &mut link, &mut edge, &mut snapshots, patience).await;
         drop(link);
         if began.elapsed() > STEADY {
             backoff.succeeded();
@@ -76,6 +82,7 @@ async fn talk<T: Transport>(
     link: &mut Link,
     edge: &mut Edge,
     snapshots: &mut watch::Receiver<Arc<str>>,
+    patience: Duration,
 ) -> String {
     loop {
         let said = tokio::select! {
@@ -83,7 +90,7 @@ async fn talk<T: Transport>(
                 None => return "the connection has ended".into(),
                 Some(Heard::Down(why)) => return why,
                 Some(Heard::Refused(why) | Heard::Deaf(why)) => return format!("the broker refuses the bridge: {why}"),
-                Some(Heard::Taken) => continue,
+                Some(Heard::Taken | Heard::Listening) => continue,
                 Some(Heard::Up { .. }) => {
                     // The connection is new and has room.
                     let _ = link.to.listen(&edge.orders());
@@ -99,8 +106,7 @@ async fn talk<T: Transport>(
                 },
             },
             Ok(()) = snapshots.changed() => edge.show(devices(snapshots), now()),
-            // Snapshots come each 2 s. Without them nobody knows whether a station lives.
-            () = sleep(LOOK) => edge.show(Vec::new(), now()),
+            () = sleep(patience) => edge.show(Vec::new(), now()),
         };
         for said in said {
             // A message that is left out would leave a gap in the numbers: everything is born anew instead.
@@ -121,4 +127,58 @@ fn devices(snapshots: &mut watch::Receiver<Arc<str>>) -> Vec<Device> {
 
 fn now() -> u64 {
     u64::try_from(Timestamp::now().as_millisecond()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use platen_broker::{Busy, Said, Speak};
+    use serde_json::json;
+    use tokio::sync::mpsc;
+
+    /// A broker that takes everything and tells the test where to.
+    #[derive(Debug, Clone)]
+    struct Willing(mpsc::UnboundedSender<String>);
+
+    impl Speak for Willing {
+        fn say(&self, said: Said) -> Result<(), Busy> {
+            self.0.send(said.topic).map_err(|_| Busy)
+        }
+
+        fn listen(&self, _: &str) -> Result<(), Busy> {
+            Ok(())
+        }
+    }
+
+    impl Transport for Willing {
+        fn connect(&mut self, _: Option<Said>) -> Link {
+            let (heard, from) = mpsc::channel(1);
+            tokio::spawn(async move {
+                heard.send(Heard::Up { most: 70_000 }).await.unwrap();
+                // The connection stands.
+                heard.closed().await;
+            });
+            Link { to: Box::new(self.clone()), from }
+        }
+
+        fn renewed(&self) -> bool {
+            false
+        }
+    }
+
+    #[tokio::test]
+    async fn stations_die_when_nobody_knows_any_more_whether_they_live() {
+        let (told, mut said) = mpsc::unbounded_channel();
+        let snapshot = json!({ "stations": [{ "station": "desk-1", "online": true }], "rooms": [] }).to_string();
+        let (shown, snapshots) = watch::channel(Arc::from(snapshot.clone()));
+        let names = Names { group: "north".into(), node: "platen".into() };
+        tokio::spawn(run(names, Willing(told), snapshots, Duration::from_millis(50)));
+        assert_eq!(said.recv().await.unwrap(), "spBv1.0/north/NBIRTH/platen");
+        assert_eq!(said.recv().await.unwrap(), "spBv1.0/north/DBIRTH/platen/desk-1");
+        // The database hangs: no picture comes.
+        assert_eq!(said.recv().await.unwrap(), "spBv1.0/north/DDEATH/platen/desk-1");
+        // It goes on.
+        shown.send_replace(snapshot.into());
+        assert_eq!(said.recv().await.unwrap(), "spBv1.0/north/DBIRTH/platen/desk-1");
+    }
 }
