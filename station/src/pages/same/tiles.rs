@@ -21,8 +21,20 @@ const ANCHOR_REACH: isize = 4;
 const FAINT: u32 = 15;
 /// And so is one with less than a rule of a quarter of full ink.
 const LEAST_INK: u32 = 8_000;
+/// Ink is what is darker than the paper by more than its grain, by about so much: faint ink of one scan may be none in another
+/// with less contrast.
+const GRAIN: f32 = 8.0;
+/// Where more than this in parts of it does not show in both, what does must correlate so well on average; letters of one house
+/// do up to 0.94. So much more of it says nothing.
+const MUCH_HIDDEN: f32 = 0.25;
+const REST_ALIKE: f32 = 0.96;
+const MOST_HIDDEN: f32 = 6.0;
 /// Fewer inked tiles than this cannot tell a sheet from another.
-const LEAST: usize = 12;
+const LEAST: f32 = 12.0;
+/// And with fewer than this a line of writing can be as long as another's: the tiles of one sheet correlate so well on average,
+/// those of another text as high and as long up to 0.96.
+const FEW: usize = 200;
+const FEW_ALIKE: f32 = 0.966;
 /// Tiles that may differ inside of the sheet, and one more of so many: dust, a tick of the pencil, rules at a tile's edge.
 const MOST_INSIDE: usize = 2;
 const ONE_MORE: usize = 1_000;
@@ -54,11 +66,26 @@ impl Match {
     fn correlation(self) -> f32 {
         self.both as f32 / (self.mine as f32 * self.theirs as f32).sqrt().max(1.0)
     }
+
+    /// How strong the other's ink is, in parts of mine.
+    fn contrast(self) -> f32 {
+        (self.theirs as f32 / self.mine.max(1) as f32).sqrt()
+    }
+
+    /// Whether ink that is seen here in one scan is strong enough to be seen in the other.
+    fn shows_in_both(self, contrast: f32) -> bool {
+        let strength = |energy: u32| (energy as f32 / (TILE * TILE) as f32).sqrt();
+        let shows =
+            |energy: u32, contrast: f32| contrast.min(1.0) * (strength(energy) + GRAIN) - GRAIN >= strength(LEAST_INK);
+        shows(self.mine, contrast) || shows(self.theirs, 1.0 / contrast.max(f32::MIN_POSITIVE))
+    }
 }
 
 /// By how much two sheets lie apart, place by place: angles are found to a few hundredths, and paper is not flat.
 struct Shifts {
     size: Place,
+    /// How strong the other's ink is, in parts of mine.
+    contrast: f32,
     grid: [[Shift; Self::SIDE]; Self::SIDE],
 }
 
@@ -68,7 +95,7 @@ impl Shifts {
     const NEAREST: usize = 9;
 
     /// From what was found at some places.
-    fn new(found: &[(Place, Shift)], size: Place) -> Self {
+    fn new(found: &[(Place, Shift)], contrast: f32, size: Place) -> Self {
         let middle = |i: usize, length: usize| length * (2 * i + 1) / (2 * Self::SIDE);
         let at = |x: usize, y: usize| {
             let (x, y) = (middle(x, size.0), middle(y, size.1));
@@ -79,7 +106,7 @@ impl Shifts {
             let middle = across.len() / 2;
             (*across.select_nth_unstable(middle).1, *down.select_nth_unstable(middle).1)
         };
-        Self { size, grid: std::array::from_fn(|y| std::array::from_fn(|x| at(x, y))) }
+        Self { size, contrast, grid: std::array::from_fn(|y| std::array::from_fn(|x| at(x, y))) }
     }
 
     fn near(&self, (x, y): Place) -> Shift {
@@ -117,16 +144,24 @@ impl Blurred {
         let (middle, tenth) = (energies.len() / 2, energies.len() - 1 - energies.len() / 10);
         let usual = *energies.select_nth_unstable(middle).1;
         let faint = (*energies.select_nth_unstable(tenth).1 / 100 * FAINT).max(LEAST_INK);
-        let Some(shifts) = self.anchored(other, about, usual) else { return false };
-        let (mut inked, mut inside, mut at_border) = (0, 0, 0);
+        let few = energies.iter().filter(|&&energy| energy > faint).count() < FEW;
+        let Some(shifts) = self.anchored(other, about, usual.max(faint)) else { return false };
+        let (mut inked, mut hidden, mut inside, mut at_border, mut alike) = (0, 0, 0, 0, 0.0);
         for at in self.tiles() {
             let by = shifts.near(at);
             let here = self.compare(other, at, by);
             if here.unknown || here.mine.max(here.theirs) <= faint {
                 continue;
             }
+            if !here.shows_in_both(shifts.contrast) {
+                hidden += 1;
+                continue;
+            }
             inked += 1;
-            if here.correlation() >= ALIKE || self.search(other, at, by, NEAR).0 >= ALIKE {
+            let straight = here.correlation();
+            let best = if straight < ALIKE || few { self.search(other, at, by, NEAR).0 } else { straight };
+            alike += best;
+            if best >= ALIKE {
                 continue;
             }
             if self.is_inner(at) {
@@ -138,7 +173,18 @@ impl Blurred {
                 at_border += 1;
             }
         }
-        inked >= LEAST && at_border as f32 <= MOST_AT_BORDER * inked as f32
+        let (inked, hidden) = (inked as f32, hidden as f32);
+        let least = if few {
+            FEW_ALIKE
+        } else if hidden > MUCH_HIDDEN * inked {
+            REST_ALIKE
+        } else {
+            0.0
+        };
+        inked >= LEAST
+            && hidden <= MOST_HIDDEN * inked
+            && alike >= least * inked
+            && at_border as f32 <= MOST_AT_BORDER * inked
     }
 
     /// By how much `other` lies apart, as the strongest tiles tell; none if most of them are not found there.
@@ -147,12 +193,20 @@ impl Blurred {
         let step = strong.len().div_ceil(ANCHORS).max(1);
         let anchors = strong.iter().step_by(step);
         let count = anchors.len();
-        let found: Vec<_> = anchors
-            .map(|&at| (at, self.search(other, at, about, ANCHOR_REACH)))
-            .filter(|(_, (alike, _))| *alike >= ALIKE)
-            .map(|(at, (_, by))| (at, by))
-            .collect();
-        (!found.is_empty() && found.len() * 2 >= count).then(|| Shifts::new(&found, (self.width, self.height)))
+        let mut found = Vec::with_capacity(count);
+        for (looked, &at) in anchors.enumerate() {
+            let (alike, by) = self.search(other, at, about, ANCHOR_REACH);
+            if alike >= ALIKE {
+                found.push((at, by));
+            } else if (looked + 1 - found.len()) * 2 > count {
+                return None;
+            }
+        }
+        let mut contrasts: Vec<_> = found.iter().map(|&(at, by)| self.compare(other, at, by).contrast()).collect();
+        let middle = contrasts.len() / 2;
+        contrasts.sort_unstable_by(f32::total_cmp);
+        let contrast = *contrasts.get(middle)?;
+        Some(Shifts::new(&found, contrast, (self.width, self.height)))
     }
 
     fn tiles(&self) -> impl Iterator<Item = Place> + use<> {
