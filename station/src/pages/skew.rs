@@ -14,7 +14,7 @@ use super::{
     geometry::Grey,
     ink::InkMap,
     paper::Sheet,
-    strips::{Strips, energy, transposed},
+    strips::{Axis, Strips, energy},
 };
 use columns::Upright;
 use pictures::Pictures;
@@ -50,22 +50,6 @@ pub(crate) struct Skew {
     pub(crate) angle: f64,
     /// 0 to 1.
     pub(crate) confidence: f64,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Axis {
-    /// Lines of writing run across; strips stand side by side.
-    Rows,
-    /// Lines of writing run down.
-    Columns,
-}
-
-impl Axis {
-    /// Slope of the lines for a page that is straightened by `degrees`.
-    fn slope(self, degrees: f32) -> f32 {
-        let slope = degrees.to_radians().tan();
-        if self == Self::Rows { slope } else { -slope }
-    }
 }
 
 /// Finds the skew of a page. `ink` was made from `fine`.
@@ -127,15 +111,15 @@ fn of_ink(fine: &Grey, ink: &InkMap, (sheet, edges_seen): (&Sheet, bool)) -> Ske
 /// The angle near `start` at which the lines along an axis are sharpest.
 fn search(full: &Grey, ink: &InkMap, axis: Axis, start: f32) -> Peak {
     if axis == Axis::Columns {
-        return refine(full, start, |degrees| axis.slope(degrees), &[]);
+        return refine((full, axis), start, |degrees| axis.slope(degrees), &[]);
     }
     let columns = columns::find(&ink.coarse, start);
     if columns.len() < 2 {
-        return refine(&transposed(full), start, |degrees| axis.slope(degrees), &[]);
+        return refine((full, axis), start, |degrees| axis.slope(degrees), &[]);
     }
     let upright = Upright::new(full, start);
     let columns: Vec<_> = columns.iter().map(|column| upright.strips_of(column)).collect();
-    refine(&transposed(&upright.ink), start, |degrees| upright.slope(degrees), &columns)
+    refine((&upright.ink, axis), start, |degrees| upright.slope(degrees), &columns)
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -168,10 +152,10 @@ impl Peak {
     }
 }
 
-/// Steps .04 → .012 → .006 and a parabola around `start`. `slope` tells how lines lie in `ink` for an angle. `columns` are
-/// ranges of strips whose lines do not continue each other's; without any, the page is one.
-fn refine(ink: &Grey, start: f32, slope: impl Fn(f32) -> f32, columns: &[Range<usize>]) -> Peak {
-    let strips = Strips::new(ink, FINE_STRIP, slope(start), 0.012);
+/// Steps .04 → .012 → .006 and a parabola around `start`. `slope` tells how lines along the axis lie in the ink for an angle.
+/// `columns` are ranges of strips whose lines do not continue each other's; without any, the page is one.
+fn refine((ink, axis): (&Grey, Axis), start: f32, slope: impl Fn(f32) -> f32, columns: &[Range<usize>]) -> Peak {
+    let strips = Strips::new(ink, axis, FINE_STRIP, slope(start), 0.012);
     let mut profile = vec![0; strips.len];
     let mut score = |offset: f32, groups: &[Range<usize>]| {
         let slope = slope(start + offset) - slope(start);

@@ -3,7 +3,7 @@
 use super::{Axis, Strips};
 use crate::pages::{
     geometry::Grey,
-    strips::{energy, energy_without, transposed},
+    strips::{energy, energy_without},
 };
 
 const RANGE: f32 = 15.6;
@@ -40,7 +40,7 @@ pub(super) struct Coarse {
 
 /// Searches `ink`. `sheet` is the angle of the sheet's edges, if they were seen: print lies along them, or nearly so.
 pub(super) fn find(ink: &Grey, sheet: Option<f64>) -> Option<Coarse> {
-    let rows = sharpness(&transposed(ink), Axis::Rows);
+    let rows = sharpness(ink, Axis::Rows);
     let mut columns = sharpness(ink, Axis::Columns);
     let weight =
         |i: usize| if sheet.is_some_and(|e| (f64::from(angle_of(i)) - e).abs() < NEARLY) { LIKELY } else { 1.0 };
@@ -81,7 +81,7 @@ fn angle_of(step: usize) -> f32 {
 
 /// How much sharper each angle is than most of them, as a share.
 fn sharpness(ink: &Grey, axis: Axis) -> Vec<f64> {
-    let strips = Strips::new(ink, STRIP, 0.0, RANGE.to_radians().tan());
+    let strips = Strips::new(ink, axis, STRIP, 0.0, RANGE.to_radians().tan());
     let mut profile = vec![0; strips.len];
     let energies: Vec<f64> = (0..STEPS)
         .map(|i| {
@@ -103,7 +103,7 @@ fn sharpness(ink: &Grey, axis: Axis) -> Vec<f64> {
 
 /// Whether columns that stand out at an angle are many lines, and not the few edges of a page, a stripe of lid or a frame.
 fn many_lines(ink: &Grey, degrees: f32) -> bool {
-    let strips = Strips::new(ink, STRIP, 0.0, RANGE.to_radians().tan());
+    let strips = Strips::new(ink, Axis::Columns, STRIP, 0.0, RANGE.to_radians().tan());
     let mut profile = vec![0; strips.len];
     let mut without_edges = |degrees: f32| {
         strips.project_roughly(Axis::Columns.slope(degrees), 0..strips.count, &mut profile);

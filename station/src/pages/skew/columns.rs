@@ -18,7 +18,7 @@ const MOST: usize = 6;
 /// The columns of print in the coarse `ink` of a page that is straightened by about `degrees`, in its pixels along the
 /// middle row. Fewer than two are none.
 pub(super) fn find(ink: &Grey, degrees: f32) -> Vec<Range<usize>> {
-    let strips = Strips::new(ink, coarse::STRIP, Axis::Columns.slope(degrees), 0.0);
+    let strips = Strips::new(ink, Axis::Columns, coarse::STRIP, Axis::Columns.slope(degrees), 0.0);
     let mut profile = vec![0; strips.len];
     strips.project_roughly(0.0, 0..strips.count, &mut profile);
     let all: f64 = profile.iter().map(|&v| f64::from(v)).sum();
@@ -87,7 +87,7 @@ impl Upright {
         tan / (1.0 + self.tan * tan)
     }
 
-    /// The strips of the transposed page that lie in a column of the coarse picture.
+    /// The strips side by side that lie in a column of the coarse picture.
     pub(super) fn strips_of(&self, column: &Range<usize>) -> Range<usize> {
         (2 * column.start + self.pad) / FINE_STRIP..(2 * column.end + self.pad).div_ceil(FINE_STRIP)
     }

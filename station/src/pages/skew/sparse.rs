@@ -2,7 +2,7 @@
 //! their parts agree on, so that what is known about the sheet is weighed in: print lies along its sheet, or askew by a
 //! quarter of a degree. The answer is the middle of the joint probability, and its confidence the share of that within 0.1°.
 
-use super::{Axis, FINE_STRIP, Skew, Strips, energy, stems, transposed};
+use super::{Axis, FINE_STRIP, Skew, Strips, energy, stems};
 use crate::pages::geometry::Grey;
 
 /// Profiles are smoothed over these, from strokes to lines of writing, in mm.
@@ -96,9 +96,7 @@ fn lines(ink: &Grey, axis: Axis, start: f32) -> (f64, f64) {
     if ink.data.iter().all(|&v| v == 0) {
         return (f64::from(start), f64::INFINITY);
     }
-    // Strips are summed along rows.
-    let turned = (axis == Axis::Rows).then(|| transposed(ink));
-    let strips = Strips::new(turned.as_ref().unwrap_or(ink), FINE_STRIP, axis.slope(start), 0.02);
+    let strips = Strips::new(ink, axis, FINE_STRIP, axis.slope(start), 0.02);
     let ends = strips.parts_of_equal_ink(PARTS);
     let mut parts = vec![vec![0; strips.len]; PARTS];
     let (mut whole, mut rest) = (vec![0u16; strips.len], vec![0; strips.len]);
