@@ -1,5 +1,11 @@
 //! How this program treats its memory.
 
+use std::time::Duration;
+use tokio::{task::block_in_place, time::sleep};
+
+/// Between two times of giving back.
+const EACH: Duration = Duration::from_secs(60);
+
 /// One arena: glibc opens one for nearly every thread, and each keeps the most that its threads once needed. Whatever answers a
 /// request or stores a group is on another thread each time, so that a supervisor grew for hours until all of them had held
 /// everything once (in a soak from 6 to 18 MiB in 40 minutes).
@@ -11,5 +17,22 @@ pub(crate) fn one_arena() {
     #[cfg(target_env = "gnu")]
     unsafe {
         libc::mallopt(libc::M_ARENA_MAX, 1);
+    }
+}
+
+/// Gives back what is free: else the most that came at once after an outage would be held for ever. Runs for ever.
+pub(crate) async fn give_back() {
+    loop {
+        sleep(EACH).await;
+        block_in_place(trim);
+    }
+}
+
+#[allow(unsafe_code)] // asks the allocator
+fn trim() {
+    // SAFETY: may be called by any thread at any time.
+    #[cfg(target_env = "gnu")]
+    unsafe {
+        libc::malloc_trim(0);
     }
 }

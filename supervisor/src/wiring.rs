@@ -11,7 +11,7 @@ use crate::{
     broker,
     config::Config,
     ingest::{self, Pulse},
-    sparkplug,
+    memory, sparkplug,
     store::{Store, audit::Auditor, live::Live},
     web::{self, Audits, Dashboards},
 };
@@ -71,6 +71,7 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     let listening = ingest::Config { site, group: config.broker.group.clone(), discovery };
     let ingest = tokio::spawn(ingest::run(listening, transport, store, pulse_in, asked));
     let about = json!({ "site": config.site.name, "url": address });
+    tokio::spawn(memory::give_back());
     let shown = tokio::spawn(show(live, about, pulse, snapshot_in));
 
     if let Some(names) = config.sparkplug.clone() {

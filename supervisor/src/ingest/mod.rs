@@ -77,10 +77,11 @@ async fn talk<T: Transport>(
     asked: &mut mpsc::Receiver<Asked>,
     backoff: &mut Backoff,
 ) -> String {
-    let mut words = Vec::new();
     // Stations that Home Assistant was told of on this connection.
     let mut announced = HashSet::new();
     loop {
+        // Anew each time: the room of a large group is not held.
+        let mut words = Vec::new();
         tokio::select! {
             heard = link.from.recv_many(&mut words, GROUP) => if heard == 0 {
                 return "the connection has ended".into();
@@ -93,7 +94,7 @@ async fn talk<T: Transport>(
         }
         let mut group = Vec::new();
         let mut down = None;
-        for word in words.drain(..) {
+        for word in words {
             match word {
                 Heard::Up { .. } => listen(config, link),
                 Heard::Listening => {

@@ -57,6 +57,10 @@ pub(crate) enum Arrival {
     Refused(Refused),
 }
 
+/// SQLite's cache of a connection; negative are KiB. What is asked for lies in the system's cache, too, and a small one is full
+/// from the beginning, so that memory does not grow with the database.
+const CACHE_KIB: i32 = -256;
+
 /// A message that was not taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Refused {
@@ -99,8 +103,7 @@ impl Store {
         db.busy_timeout(PATIENCE).map_err(sqlite)?;
         db.pragma_update(None, "journal_mode", "WAL").map_err(sqlite)?;
         db.pragma_update(None, "synchronous", "FULL").map_err(sqlite)?;
-        // KiB, for each connection.
-        db.pragma_update(None, "cache_size", -1_024).map_err(sqlite)?;
+        db.pragma_update(None, "cache_size", CACHE_KIB).map_err(sqlite)?;
         db.set_transaction_behavior(TransactionBehavior::Immediate);
         let tx = db.transaction().map_err(sqlite)?;
         let found: i64 = tx.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(sqlite)?;
