@@ -1,6 +1,7 @@
 //! `make bench`: ratios against peers and floors, each measured in the same run. A benchmark is not a test.
 
 mod counts;
+mod edge;
 mod peers;
 mod uplink;
 

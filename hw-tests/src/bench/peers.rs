@@ -1,5 +1,6 @@
 //! One page, one core: the page pipeline against Leptonica with libjpeg-turbo, and against ImageMagick.
 
+use super::edge;
 use crate::{pages::samples, process::artifact};
 use anyhow::{Context, bail};
 use std::{
@@ -40,29 +41,49 @@ pub(super) fn run(folder: &Path) -> anyhow::Result<()> {
     sharpness(&leptonica, &colour, folder)
 }
 
-/// How wide a sharp edge is on the straightened page, against Leptonica's.
+/// Spread of a slanted edge on the straightened page, against Leptonica's.
 #[allow(clippy::print_stdout)] // its output is what the user asked for
 fn sharpness(leptonica: &Path, page: &Path, folder: &Path) -> anyhow::Result<()> {
+    let target = folder.join("target.png");
+    let mut scan = image::open(page)?.to_rgb8();
+    edge::paint(&mut scan, truth(page)?, edge::BLUR);
+    scan.save(&target)?;
     let theirs = folder.join("leptonica.png");
-    if !Command::new(leptonica).arg("write").arg(page).arg(&theirs).status()?.success() {
+    if !Command::new(leptonica).arg("write").arg(&target).arg(&theirs).status()?.success() {
         bail!("the Leptonica peer could not write its page");
     }
     let out = folder.join("sharp");
     let profile = folder.join("lossless.toml");
     std::fs::write(&profile, "format = \"tiff\"\ncompression = \"deflate\"\n")?;
     let station = artifact("platen-station")?;
-    Command::new(&station).args(["page", "--profile"]).arg(&profile).arg("--out").arg(&out).arg(page).output()?;
-    let ours = out.join(page.file_stem().unwrap_or_default()).with_extension("tif");
-    let said = Command::new(&station).args(["page", "--json"]).args([page, &theirs, &ours]).output()?;
-    let mut edges = String::from_utf8_lossy(&said.stdout).lines().map(edge_of).collect::<anyhow::Result<Vec<_>>>()?;
-    let (Some(ours), Some(theirs), Some(scan)) = (edges.pop(), edges.pop(), edges.pop()) else { bail!("no edges") };
-    println!("  width of a sharp edge: scan {scan:.3} mm, Leptonica's page {theirs:.3} mm, platen's {ours:.3} mm");
+    let said = Command::new(&station)
+        .args(["page", "--dpi", "300", "--profile"])
+        .arg(&profile)
+        .arg("--out")
+        .arg(&out)
+        .arg(&target)
+        .output()?;
+    if !said.status.success() {
+        bail!("platen: {}", String::from_utf8_lossy(&said.stderr));
+    }
+    let spread = |file: &Path| -> anyhow::Result<f64> {
+        edge::spread_mm(&image::open(file)?.to_luma8()).with_context(|| format!("{}", file.display()))
+    };
+    let (theirs, ours) = (spread(&theirs)?, spread(&out.join("target.tif"))?);
+    println!(
+        "  spread of a slanted edge, 10 to 90 %: scan {:.3} mm, Leptonica's page {theirs:.3} mm, platen's {ours:.3} mm",
+        edge::drawn_mm()
+    );
     Ok(())
 }
 
-fn edge_of(line: &str) -> anyhow::Result<f64> {
-    let line: serde_json::Value = serde_json::from_str(line)?;
-    line["edge_mm"].as_f64().with_context(|| format!("no edge_mm in {line}"))
+/// The degrees that straighten a sample page.
+fn truth(page: &Path) -> anyhow::Result<f64> {
+    let all: serde_json::Value = serde_json::from_slice(&std::fs::read(samples().join("truth.json"))?)?;
+    let name = page.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let pages = all["pages"].as_array().context("truth.json holds no pages")?;
+    let page = pages.iter().find(|page| page["name"] == *name).with_context(|| format!("no truth for {name}"))?;
+    page["angle"].as_f64().with_context(|| format!("no angle for {name}"))
 }
 
 /// Best times of single stages in milliseconds, by criterion.

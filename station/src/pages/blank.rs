@@ -4,7 +4,16 @@
 //! patches of ink, and a patch counts if some of its edges are as steep as ink's are. Punch holes, a feeder's
 //! streaks and the sheet's own rim do not count. A page with any writing on it must never be called blank.
 
-use super::{geometry::Grey, holes::Hole, ink::InkMap, paper::Sheet};
+mod sharp;
+
+use super::{
+    geometry::{Grey, View},
+    holes::Hole,
+    ink::InkMap,
+    paper::Sheet,
+};
+use sharp::Sharpness;
+use std::cell::OnceCell;
 
 /// A pixel of a patch is darker than its surroundings by more than this.
 const DARK: u8 = 5;
@@ -30,18 +39,21 @@ const HOLE: f64 = 1.3;
 const SAMPLE: usize = 100_000;
 /// The rim of a sheet holds shadows and frayed paper, in mm.
 const RIM_MM: f64 = 3.0;
+/// What shows through is never as dark as this beside its surroundings: darker patches need not be asked how sharp they are.
+const DEEP: u8 = 36;
 /// Patches below this are dust, in mm².
 const DUST_MM2: f32 = 0.12;
 
-/// `fine` is the picture that `ink` was made from, at twice its resolution; `dpi` the scan's own.
+/// `fine` is the picture of `page` that `ink` was made from, at twice its resolution.
 /// `holes` and `streaks` (in mm from the left) are no writing.
 pub(crate) fn is_blank(
+    page: &View<'_>,
     fine: &Grey,
     ink: &InkMap,
     sheet: &Sheet,
-    dpi: f64,
     (holes, streaks): (&[Hole], &[f64]),
 ) -> bool {
+    let dpi = f64::from(page.dpi);
     let coarse = &ink.coarse;
     // Pixels of the scan for one of this picture.
     let scale = dpi / f64::from(coarse.dpi);
@@ -53,6 +65,11 @@ pub(crate) fn is_blank(
     };
     let least = (GRAINS * grain(fine)).clamp(LEAST_STEP, MOST_STEP);
     let mut seen = vec![false; coarse.data.len()];
+    let sharpness = OnceCell::new();
+    let is_ink = |patch: &[usize]| {
+        let depth = depth(coarse, patch);
+        depth >= DEEP || sharpness.get_or_init(|| Sharpness::new(page, ink, on_paper)).is_ink(patch, depth)
+    };
     let mut patch = Vec::new();
     for start in 0..coarse.data.len() {
         if seen[start] || coarse.data[start] <= DARK {
@@ -61,11 +78,16 @@ pub(crate) fn is_blank(
         gather(coarse, start, &mut seen, &mut patch);
         // A stamp across two sheets and a frame that runs off the sheet are on it as well as beside it.
         patch.retain(|&i| on_paper(i));
-        if is_writing(coarse, fine, &patch, least, streaks) {
+        if is_writing(coarse, fine, &patch, least, streaks) && is_ink(&patch) {
             return false;
         }
     }
     true
+}
+
+/// Whether nothing on a page is so dark that it must be ink.
+pub(crate) fn is_faint(ink: &InkMap) -> bool {
+    ink.coarse.data.iter().all(|&v| v < DEEP)
 }
 
 /// The mean step between neighbours; writing counts for little in it.
@@ -74,6 +96,11 @@ fn grain(fine: &Grey) -> f32 {
         fine.data.windows(2).step_by((fine.data.len() / SAMPLE) | 1).map(|w| u32::from(w[0].abs_diff(w[1]).min(20)));
     let n = steps.len().max(1);
     steps.sum::<u32>() as f32 / n as f32
+}
+
+/// How much darker than its surroundings a patch is.
+fn depth(coarse: &Grey, patch: &[usize]) -> u8 {
+    patch.iter().map(|&i| coarse.data[i]).max().unwrap_or(0)
 }
 
 /// Collects the connected patch of ink around `start`.
@@ -111,7 +138,7 @@ fn is_writing(coarse: &Grey, fine: &Grey, patch: &[usize], least: f32, streaks: 
         (high - low + 1) as f32 / mm
     };
     let (wide, high) = (extent(|i, w| i % w), extent(|i, w| i / w));
-    let depth = f32::from(patch.iter().map(|&i| coarse.data[i]).max().unwrap_or(0));
+    let depth = f32::from(depth(coarse, patch));
     // A streak of the scanner: straight down a good part of the scan, where dirt was found on its glass.
     let left = patch.iter().map(|&i| i % coarse.width).min().unwrap_or(0) as f32 / mm;
     let on_streak = |&at: &f64| (f64::from(left + wide / 2.0) - at).abs() < STREAK_WIDE_MM;

@@ -1,6 +1,7 @@
 //! Punch holes: where the lid shows through the sheet, round, near one of its edges. What is done about them the profile says
 //! (some archives want no black holes on the image, some forbid to remove them). Only what is surely a hole is ever filled: it
-//! is as dark and as even as the lid around the sheet, and it has a fellow at the same distance from the same edge.
+//! is as dark and as even as the lid around the sheet, and it has a fellow at the same distance from the same edge, unless the
+//! lid is so bright that ink is not.
 
 use super::{geometry::Grey, paper::Sheet};
 use std::ops::{Range, RangeInclusive};
@@ -17,8 +18,14 @@ const EVERY: usize = 3;
 const FROM_EDGE_MM: f64 = 25.0;
 /// Holes of one punch lie alike far from their edge, in mm.
 const ALIKE_MM: f64 = 2.0;
-/// A hole is darker than this share of the paper, in 1/100.
-const DARK: u32 = 60;
+/// What is darker than the lid and so many levels more may be a hole, also where a binding's shadow lies.
+const NEAR: u8 = 45;
+/// Paper is brighter than the lid by at least this.
+const CONTRAST: u8 = 30;
+/// Around a hole, the paper is looked at so far from its rim, in mm.
+const AROUND_MM: f64 = 1.2;
+/// A lid brighter than this is no ink's grey: a single disc of it is a hole.
+const GREY: u8 = 90;
 /// Levels within a hole differ by no more than this from the lid.
 const EVEN: u8 = 18;
 /// The most holes that are told of a sheet.
@@ -34,10 +41,11 @@ pub(crate) struct Hole {
 
 /// Finds the holes of a sheet in `small`, a reduced picture of a scan of `dpi`. `lid` is the grey of the lid, if it is seen.
 pub(crate) fn find(small: &Grey, paper: u8, sheet: &Sheet, lid: Option<u8>, dpi: f64) -> Vec<Hole> {
-    let Some(lid) = lid else { return Vec::new() };
+    let Some(lid) = lid.filter(|&lid| lid < paper.saturating_sub(CONTRAST)) else { return Vec::new() };
     let mm = f64::from(small.dpi) / 25.4;
     let scale = dpi / f64::from(small.dpi);
-    let limit = (u32::from(paper) * DARK / 100) as u8;
+    // Half-way to the paper at most.
+    let limit = lid + NEAR.min((paper - lid) / 2);
     let across = (DIAMETER_MM.start() * mm) as usize..=(DIAMETER_MM.end() * mm).ceil() as usize;
     let mut holes: Vec<(Hole, [f64; 4])> = Vec::new();
     for y in (0..small.height).step_by(EVERY) {
@@ -53,13 +61,14 @@ pub(crate) fn find(small: &Grey, paper: u8, sheet: &Sheet, lid: Option<u8>, dpi:
         }
     }
     let has_fellow = |i: usize| {
-        holes.iter().enumerate().any(|(j, other)| {
-            let alike = |e: usize| {
-                let (mine, theirs) = (holes[i].1[e], other.1[e]);
-                mine < FROM_EDGE_MM && (mine - theirs).abs() < ALIKE_MM
-            };
-            j != i && (0..4).any(alike)
-        })
+        lid > GREY
+            || holes.iter().enumerate().any(|(j, other)| {
+                let alike = |e: usize| {
+                    let (mine, theirs) = (holes[i].1[e], other.1[e]);
+                    mine < FROM_EDGE_MM && (mine - theirs).abs() < ALIKE_MM
+                };
+                j != i && (0..4).any(alike)
+            })
     };
     (0..holes.len()).filter(|&i| has_fellow(i)).map(|i| holes[i].0).take(MOST).collect()
 }
@@ -78,47 +87,56 @@ fn dark_runs(row: &[u8], limit: u8) -> impl Iterator<Item = Range<usize>> {
 /// The disc through whose middle part a run of dark pixels goes, if there is one that looks like the lid inside; in pixels
 /// of `small`.
 fn disc(small: &Grey, run: &Range<usize>, y: usize, lid: u8, limit: u8, mm: f64) -> Option<Hole> {
-    let column = (run.start + run.end) / 2;
+    let first = extent(small, (run.start + run.end) / 2, y, limit, mm)?;
+    let level = |hole: &Hole, radius: f64, direction: usize| {
+        let (sin, cos) = (direction as f64 * std::f64::consts::TAU / DIRECTIONS as f64).sin_cos();
+        let (x, y) = ((hole.x + radius * cos) as usize, (hole.y + radius * sin) as usize);
+        (x < small.width && y < small.height).then(|| small.data[y * small.width + x])
+    };
+    // The rim is half-way between the lid and the paper that is there, which may lie in a shadow.
+    let mut around: Vec<u8> = (0..DIRECTIONS).filter_map(|d| level(&first, first.radius + AROUND_MM * mm, d)).collect();
+    around.sort_unstable();
+    let around = *around.get(around.len() / 2)?;
+    let rim = lid + around.checked_sub(lid).filter(|&above| above >= CONTRAST)? / 2;
+    let hole = extent(small, first.x as usize, first.y as usize, rim, mm)?;
+    let all = |radius: f64, is: &dyn Fn(u8) -> bool| (0..DIRECTIONS).all(|d| level(&hole, radius, d).is_some_and(is));
+    // Inside, without the blurred rim, it is as dark and as even as the lid; around it is paper.
+    let is_lid = |v: u8| v.abs_diff(lid) <= EVEN;
+    let is_hole = all(hole.radius - 2.0, &is_lid) && all(hole.radius / 2.0, &is_lid) && is_lid(level(&hole, 0.0, 0)?);
+    (is_hole && all(hole.radius + 2.0, &|v| v >= rim)).then_some(hole)
+}
+
+/// The round patch darker than `limit` around a place, if it is round and as large as a hole.
+fn extent(small: &Grey, column: usize, y: usize, limit: u8, mm: f64) -> Option<Hole> {
     let dark = |y: usize| small.data[y * small.width + column] < limit;
     let top = (0..=y).rev().take_while(|&y| dark(y)).last()?;
     let bottom = (y..small.height).take_while(|&y| dark(y)).last()?;
     let high = (bottom - top + 1) as f64;
-    let middle = (top + bottom) / 2;
     // Its width where it is widest.
-    let widest = dark_runs(small.row(middle), limit).find(|run| run.contains(&column))?;
+    let widest = dark_runs(small.row((top + bottom) / 2), limit).find(|run| run.contains(&column))?;
     let wide = widest.len() as f64;
     let diameter = (wide + high) / 2.0;
-    if (wide - high).abs() / mm > ROUND_MM || !DIAMETER_MM.contains(&(diameter / mm)) {
-        return None;
-    }
+    let round = (wide - high).abs() / mm <= ROUND_MM && DIAMETER_MM.contains(&(diameter / mm));
     let (x, y) = ((widest.start + widest.end) as f64 / 2.0, (top + bottom + 1) as f64 / 2.0);
-    let level = |radius: f64, direction: usize| {
-        let (sin, cos) = (direction as f64 * std::f64::consts::TAU / DIRECTIONS as f64).sin_cos();
-        let (x, y) = ((x + radius * cos) as usize, (y + radius * sin) as usize);
-        (x < small.width && y < small.height).then(|| small.data[y * small.width + x])
-    };
-    let all = |radius: f64, is: &dyn Fn(u8) -> bool| (0..DIRECTIONS).all(|d| level(radius, d).is_some_and(is));
-    // Inside, without the blurred rim, it is as dark and as even as the lid; around it is paper.
-    let is_lid = |v: u8| v.abs_diff(lid) <= EVEN;
-    let is_hole = all(diameter / 2.0 - 2.0, &is_lid) && all(diameter / 4.0, &is_lid) && is_lid(level(0.0, 0)?);
-    (is_hole && all(diameter / 2.0 + 2.0, &|v| v >= limit)).then_some(Hole { x, y, radius: diameter / 2.0 })
+    round.then_some(Hole { x, y, radius: diameter / 2.0 })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// A sheet of 150 × 200 mm at 75 dpi on a lid of grey 12, with dark discs at these places of the sheet in mm.
-    fn scan(discs: &[(f64, f64)], level: u8) -> (Grey, Sheet) {
+    /// A sheet of 150 × 200 mm at 75 dpi on a lid, with discs of a level at these places of the sheet in mm, and paper of so much
+    /// so many mm from its left side.
+    fn scan(lid: u8, discs: &[(f64, f64)], level: u8, paper: impl Fn(f64) -> f64) -> (Grey, Sheet) {
         let mm = 75.0 / 25.4;
         let (width, height) = (560, 740);
-        let mut small = Grey { width, height, dpi: 75.0, data: vec![12; width * height] };
+        let mut small = Grey { width, height, dpi: 75.0, data: vec![lid; width * height] };
         let (left, top, right, bottom) = (50.0, 60.0, 50.0 + 150.0 * mm, 60.0 + 200.0 * mm);
         for (i, v) in small.data.iter_mut().enumerate() {
             let (x, y) = ((i % width) as f64 + 0.5, (i / width) as f64 + 0.5);
             if (left..right).contains(&x) && (top..bottom).contains(&y) {
                 let on_disc = |&(dx, dy): &(f64, f64)| (x - left - dx * mm).hypot(y - top - dy * mm) < 2.8 * mm;
-                *v = if discs.iter().any(on_disc) { level } else { 228 };
+                *v = if discs.iter().any(on_disc) { level } else { paper((x - left) / mm) as u8 };
             }
         }
         let quad = [(left, top), (right, top), (right, bottom), (left, bottom)].map(|(x, y)| (x * 4.0, y * 4.0));
@@ -126,18 +144,33 @@ mod tests {
     }
 
     fn found(discs: &[(f64, f64)], level: u8) -> usize {
-        let (small, sheet) = scan(discs, level);
+        let (small, sheet) = scan(12, discs, level, |_| 228.0);
         find(&small, 228, &sheet, Some(12), 300.0).len()
     }
 
     #[test]
     fn a_pair_of_holes_at_an_edge_is_found_where_it_is() {
-        let (small, sheet) = scan(&[(12.0, 60.0), (12.5, 140.0)], 12);
+        let (small, sheet) = scan(12, &[(12.0, 60.0), (12.5, 140.0)], 12, |_| 228.0);
         let holes = find(&small, 228, &sheet, Some(12), 300.0);
         assert_eq!(holes.len(), 2);
         let px = 300.0 / 25.4;
         assert!((holes[0].x - (200.0 + 12.0 * px)).abs() < 4.0 && (holes[0].y - (240.0 + 60.0 * px)).abs() < 4.0);
         assert!((holes[0].radius / px - 2.8).abs() < 0.3, "{}", holes[0].radius / px);
+    }
+
+    #[test]
+    fn holes_in_a_bindings_shadow_are_found() {
+        let shadow = |mm: f64| 228.0 * (1.0 - 0.7 * (-mm / 14.0).exp());
+        let (small, sheet) = scan(12, &[(12.0, 60.0), (12.0, 140.0)], 12, shadow);
+        assert_eq!(find(&small, 228, &sheet, Some(12), 300.0).len(), 2);
+    }
+
+    #[test]
+    fn a_hole_through_which_a_grey_lid_shows_is_found_alone() {
+        let (small, sheet) = scan(150, &[(12.0, 60.0)], 152, |_| 228.0);
+        assert_eq!(find(&small, 228, &sheet, Some(150), 300.0).len(), 1);
+        let (small, sheet) = scan(150, &[(12.0, 60.0)], 110, |_| 228.0);
+        assert_eq!(find(&small, 228, &sheet, Some(150), 300.0).len(), 0, "darker than the lid");
     }
 
     #[test]

@@ -82,6 +82,17 @@ impl InkMap {
         self.without(|i| !inside.holds((((i % w) as f64 + 0.5) * scale, ((i / w) as f64 + 0.5) * scale)))
     }
 
+    /// The ink without that of a sheet's edges, of a scan of `dpi`.
+    pub(crate) fn without_edges(&self, sheet: &Sheet, dpi: f64) -> Self {
+        let scale = dpi / f64::from(self.coarse.dpi);
+        let (inner, outer) = (sheet.inside(RIM_MM * dpi / 25.4), sheet.inside(-RIM_MM * dpi / 25.4));
+        let w = self.coarse.width;
+        self.without(|i| {
+            let place = (((i % w) as f64 + 0.5) * scale, ((i / w) as f64 + 0.5) * scale);
+            outer.holds(place) && !inner.holds(place)
+        })
+    }
+
     /// The map without the ink of some pixels of the coarse picture.
     pub(super) fn without(&self, gone: impl Fn(usize) -> bool) -> Self {
         let (mut coarse, mut below) = (self.coarse.clone(), self.below.clone());

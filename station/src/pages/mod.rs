@@ -197,7 +197,7 @@ impl Flag {
 
 /// How sure the edges of a blank sheet are of its angle.
 const EDGES_ALONE: f64 = 0.8;
-/// Where this share of the page or more is inked, shadows of its edges need not be looked for.
+/// Where this share of the page or more is inked, shadows of its edges need not be looked for, unless all of it is faint.
 const FEW: f32 = 0.03;
 /// Levels of one lid differ by less than this.
 const LID_EVEN: u8 = 20;
@@ -216,7 +216,9 @@ pub(crate) fn examine(page: &View<'_>, fine: &Grey, profile: &Profile, lay: Lay)
     let sheet = &laid.sheet;
     let streaks = streaks::find(fine);
     let not_written = (laid.holes.as_slice(), streaks.as_slice());
-    let blank = blank::is_blank(fine, laid.ink_on_sheet.as_ref().unwrap_or(&ink), sheet, dpi, not_written);
+    // What lies beside a sheet that only its shadows show may be ink after all: rules look like them.
+    let written = laid.is_guessed().then(|| ink.without_edges(&laid.guessed, dpi));
+    let blank = blank::is_blank(page, fine, written.as_ref().unwrap_or(&ink), sheet, not_written);
     // The skew takes as long as all else that does not ask for it: a page's findings are waited for.
     let (skew, beside) = thread::scope(|scope| {
         let beside = scope.spawn(|| Beside::find(page, fine, &ink, &laid, lay));
@@ -297,6 +299,8 @@ struct Laid {
     guessed: Sheet,
     /// The ink on that sheet alone, if it is whole.
     ink_on_sheet: Option<InkMap>,
+    /// There is little ink: what shadows show is listened to.
+    few: bool,
     beyond: Beyond,
     holes: Vec<Hole>,
     /// Torn corners between good edges.
@@ -330,23 +334,30 @@ impl Laid {
         let good = std::array::from_fn(|i| edges[i].filter(|_| !cutting[i]));
         let sheet = within(good);
         let torn = torn::find(&ink.grey, level, &sheet, beyond.lid, dpi);
-        let by_shadows = (sheet.seen.contains(&false) && ink.share() < FEW).then(|| {
+        let few = ink.share() < FEW;
+        let by_shadows = (sheet.seen.contains(&false) && (few || blank::is_faint(ink))).then(|| {
             let shadows = paper::shadows(&ink.grey);
             within(std::array::from_fn(|i| good[i].or(shadows[i])))
         });
         let ink_on_sheet = by_shadows.as_ref().filter(|guessed| guessed.is_whole(page)).map(|sheet| ink.on(sheet, dpi));
         let guessed = by_shadows.filter(|guessed| guessed.angle.is_some()).unwrap_or_else(|| sheet.clone());
-        Self { sheet, cutting, outermost, guessed, ink_on_sheet, beyond, holes, torn, marks }
+        Self { sheet, cutting, outermost, guessed, ink_on_sheet, few, beyond, holes, torn, marks }
+    }
+
+    /// Only shadows show some of its edges.
+    fn is_guessed(&self) -> bool {
+        self.guessed.seen != self.sheet.seen
     }
 
     fn skew(&self, fine: &Grey, ink: &InkMap, blank: bool, streaks: &[f64]) -> Skew {
         match self.guessed.angle {
             // A blank page lies as its sheet lies.
             Some(angle) if blank => Skew { angle, confidence: EDGES_ALONE },
-            _ => {
+            _ if self.few => {
                 let ink = self.ink_on_sheet.as_ref().unwrap_or(ink);
                 skew::find(fine, ink, (&self.guessed, self.sheet.angle.is_some()), streaks)
             }
+            _ => skew::find(fine, ink, (&self.sheet, self.sheet.angle.is_some()), streaks),
         }
     }
 }

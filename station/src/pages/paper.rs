@@ -26,8 +26,8 @@ const LEAN: f32 = 0.31;
 /// At an edge without a dark lid grey changes by so much over two pixels, most steeply within so many.
 const SHADOW: i32 = 4;
 const SHADOW_REACH: usize = 6;
-/// And by so many times what it changes by anyway.
-const GRAINS: i32 = 5;
+/// And by so many times what it changes by anyway: the first that shows an edge, as coarse paper looks like one everywhere.
+const GRAINS: [i32; 3] = [5, 7, 9];
 /// A shadow is no darker than this below the lid; ink is.
 const SHADOW_MOST: i32 = 45;
 /// Edges whose slopes agree within this belong to one sheet.
@@ -213,8 +213,20 @@ pub(super) fn shadows(small: &Grey) -> [Option<Edge>; 4] {
 
 /// The shadow that is met when each row is walked from its left end (`back`: from its right end).
 fn shadow(grey: &Grey, back: bool) -> Option<Edge> {
+    let grain = grain(grey);
+    GRAINS.into_iter().find_map(|grains| {
+        let places = changes(grey, back, (SHADOW * 3).max(grains * grain));
+        if places.len() * 4 < grey.height / 2 || places.len() < 24 {
+            return None;
+        }
+        let edge = fit(&places)?;
+        (edge.votes as f32 >= QUORUM * places.len() as f32).then_some(edge)
+    })
+}
+
+/// Where each second row changes first by at least so much.
+fn changes(grey: &Grey, back: bool, least: i32) -> Vec<(f32, f32)> {
     let mut places = Vec::with_capacity(grey.height / 2);
-    let least = (SHADOW * 3).max(GRAINS * grain(grey));
     for y in (1..grey.height.saturating_sub(1)).step_by(2) {
         let rows = [grey.row(y - 1), grey.row(y), grey.row(y + 1)];
         let line = |x: usize| -> i32 {
@@ -225,11 +237,7 @@ fn shadow(grey: &Grey, back: bool) -> Option<Edge> {
             places.push((y as f32 + 0.5, if back { grey.width as f32 - at } else { at }));
         }
     }
-    if places.len() * 4 < grey.height / 2 || places.len() < 24 {
-        return None;
-    }
-    let edge = fit(&places)?;
-    (edge.votes as f32 >= QUORUM * places.len() as f32).then_some(edge)
+    places
 }
 
 /// By how much sums of three pixels usually differ over two pixels: the median of a sample.

@@ -1,0 +1,177 @@
+//! Whether a faint patch is ink on this side of the sheet, which is as sharp as the scan, or shows through from the other
+//! side, which the paper has blurred by 0.15 mm and more. Single steps between neighbours do not tell: among hundreds of
+//! soft patches the grain makes some of them steep. So the whole patch is asked how much of it changes from pixel to pixel,
+//! against what changes over three times that way, each less what the bare paper beside it does.
+
+use crate::pages::{geometry::View, ink::InkMap};
+use platen_protocol::uplink::ColourMode;
+
+/// Pixels of this resolution are asked; finer scans are asked at as large steps.
+const DPI: u32 = 300;
+/// Below this resolution print is as soft as what shows through.
+const LEAST_DPI: u32 = 190;
+/// Ink has more than this share of its changes between neighbours; more of them than this share of the square of its depth; and
+/// more than this many standard deviations of what bare paper has. Strokes of any width that were blurred by 0.6 pixels have
+/// a share of 0.063 and more; blurred by 0.15 mm, at most 0.03 at 300 dpi and 0.055 at 200 (summed over bells).
+const SHARE: f32 = 0.06;
+const OF_DEPTH: f32 = 0.05;
+const SURE: f32 = 8.0;
+/// So many pixels of the ink's picture are asked of a patch, and of the paper.
+const SAMPLE: usize = 4_096;
+/// Fewer of bare paper say nothing.
+const LEAST_PAPER: usize = 200;
+
+/// How sharp things are on one page.
+pub(super) struct Sharpness<'a> {
+    page: View<'a>,
+    /// Width of the ink's picture, and how many pixels of the page one of it has.
+    width: usize,
+    scale: usize,
+    step: usize,
+    /// What bare paper does from pixel to pixel and over three, if that can be told.
+    paper: Option<Changes>,
+}
+
+/// Mean squares of second differences, and from how many pixels.
+#[derive(Debug, Clone, Copy, Default)]
+struct Changes {
+    near: f32,
+    far: f32,
+    pixels: usize,
+}
+
+impl<'a> Sharpness<'a> {
+    /// `on_paper` says whether a pixel of the ink's picture lies on the sheet.
+    pub(super) fn new(page: &View<'a>, ink: &InkMap, on_paper: impl Fn(usize) -> bool) -> Self {
+        let coarse = &ink.coarse;
+        let (w, h) = (coarse.width, coarse.height);
+        let mut sharpness = Self {
+            page: *page,
+            width: w,
+            scale: (f64::from(page.dpi) / f64::from(coarse.dpi)).round().max(1.0) as usize,
+            step: (page.dpi / DPI).max(1) as usize,
+            paper: None,
+        };
+        let bare = |i: &usize| {
+            let (x, y) = (i % w, i / w);
+            let all = x >= 2 && y >= 2 && x + 2 < w && y + 2 < h;
+            let near = || (y - 2..=y + 2).all(|y| coarse.data[y * w + x - 2..=y * w + x + 2].iter().all(|&v| v == 0));
+            all && near() && !ink.is_masked(*i) && on_paper(*i)
+        };
+        // Lineart has no soft edges.
+        if page.mode == ColourMode::Lineart || page.dpi < LEAST_DPI {
+            return sharpness;
+        }
+        // An odd step: the sample must not stay in some columns of the picture.
+        let clean: Vec<usize> = (0..w * h).step_by((w * h / (4 * SAMPLE)) | 1).filter(bare).collect();
+        sharpness.paper = (clean.len() >= LEAST_PAPER).then(|| sharpness.changes(&clean));
+        sharpness
+    }
+
+    /// Whether a patch, in pixels of the ink's picture, is as sharp as ink so much darker than its surroundings is. In doubt
+    /// it is.
+    pub(super) fn is_ink(&self, patch: &[usize], depth: u8) -> bool {
+        let Some(paper) = self.paper else { return true };
+        let patch = self.changes(patch);
+        // Neighbouring second differences have pixels in common: about one in three says something of its own.
+        let chance = paper.near * (2.0 * 3.0 / patch.pixels.max(1) as f32).sqrt();
+        let (near, far) = (patch.near - paper.near, patch.far - paper.far);
+        near > SURE * chance && near > SHARE * far && near > OF_DEPTH * f32::from(depth).powi(2)
+    }
+
+    fn changes(&self, places: &[usize]) -> Changes {
+        let mut changes = Changes::default();
+        for i in places.iter().step_by(places.len() / SAMPLE + 1) {
+            let (left, top) = (i % self.width * self.scale, i / self.width * self.scale);
+            for y in (top..top + self.scale).step_by(self.step) {
+                for x in (left..left + self.scale).step_by(self.step) {
+                    if let (Some(near), Some(far)) = (self.bend(x, y, self.step), self.bend(x, y, 3 * self.step)) {
+                        changes.near += near;
+                        changes.far += far;
+                        changes.pixels += 1;
+                    }
+                }
+            }
+        }
+        let n = changes.pixels.max(1) as f32;
+        Changes { near: changes.near / n, far: changes.far / n, ..changes }
+    }
+
+    /// Squares of the second differences across and down at a pixel, over so many pixels.
+    fn bend(&self, x: usize, y: usize, over: usize) -> Option<f32> {
+        let bands = if self.page.mode == ColourMode::Colour { 3 } else { 1 };
+        // Green has the most of what the eye sees.
+        let at = |x: usize, y: usize| i32::from(self.page.row(y)[x * bands + bands / 2]);
+        if x < over || y < over || x + over >= self.page.width || y + over >= self.page.height {
+            return None;
+        }
+        let here = 2 * at(x, y);
+        let (across, down) = (here - at(x - over, y) - at(x + over, y), here - at(x, y - over) - at(x, y + over));
+        Some((across * across + down * down) as f32)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pages::{Image, reduced};
+
+    /// A page with grain of 1.2 levels and faint upright strokes of 0.5 by 4 mm, so many levels dark, whose sides are as soft as a bell of so
+    /// many mm.
+    fn page(dpi: u32, depth: f64, soft_mm: f64) -> Image {
+        let mm = f64::from(dpi) / 25.4;
+        let (width, height) = ((70.0 * mm) as usize, (60.0 * mm) as usize);
+        // Like the integral of a bell.
+        let side = |mm: f64| 1.0 / (1.0 + (-1.7 * mm / soft_mm).exp());
+        let bar = |at: f64, length: f64| side(at + length / 2.0) * side(length / 2.0 - at);
+        let mut state = 1u32;
+        let data = (0..width * height).map(|i| {
+            let (x, y) = ((i % width) as f64 / mm, (i / width) as f64 / mm);
+            let (across, down) = (x.rem_euclid(5.0) - 2.5, y.rem_euclid(10.0) - 5.0);
+            let inked = (10.0..60.0).contains(&x) && (10.0..50.0).contains(&y);
+            let ink = if inked { depth * bar(across, 0.5) * bar(down, 4.0) } else { 0.0 };
+            let noise = (0..4).map(|_| {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                f64::from(state >> 16) / 65_536.0 - 0.5
+            });
+            (225.0 - ink + 2.0 * noise.sum::<f64>()).round() as u8
+        });
+        Image { mode: ColourMode::Grey, width, height, dpi, data: data.collect() }
+    }
+
+    /// How many of the strokes are ink, of how many that were seen as patches.
+    fn inked(page: &Image) -> (usize, usize) {
+        let ink = InkMap::new(&reduced(&page.view()));
+        let sharpness = Sharpness::new(&page.view(), &ink, |_| true);
+        let mut seen = vec![false; ink.coarse.data.len()];
+        let (mut inked, mut patches, mut patch) = (0, 0, Vec::new());
+        for i in 0..seen.len() {
+            if !seen[i] && ink.coarse.data[i] > super::super::DARK {
+                super::super::gather(&ink.coarse, i, &mut seen, &mut patch);
+                if patch.len() > 5 {
+                    patches += 1;
+                    inked += usize::from(sharpness.is_ink(&patch, super::super::depth(&ink.coarse, &patch)));
+                }
+            }
+        }
+        (inked, patches)
+    }
+
+    #[test]
+    fn pencil_is_as_sharp_as_the_scan_and_what_shows_through_is_not() {
+        for dpi in [200, 300, 600] {
+            // A scanner blurs by less than a pixel. One stroke in two is enough to keep a page from being called blank.
+            let (pencil, strokes) = inked(&page(dpi, 30.0, 0.5 * 25.4 / f64::from(dpi)));
+            assert!(strokes >= 30 && 2 * pencil >= strokes, "{pencil} of {strokes} at {dpi} dpi");
+            let (through, strokes) = inked(&page(dpi, 40.0, 0.2));
+            assert!(strokes >= 30 && through == 0, "{through} of {strokes} at {dpi} dpi");
+        }
+    }
+
+    #[test]
+    fn where_sharpness_says_nothing_all_is_ink() {
+        let coarse = page(150, 40.0, 0.2);
+        let (ink, strokes) = inked(&coarse);
+        assert_eq!(ink, strokes);
+    }
+}
