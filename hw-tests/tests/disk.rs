@@ -4,8 +4,9 @@
 
 use hw_tests::{
     bad_disk::{BadDisk, Way},
+    board::EmulatedBoard,
     pages,
-    process::{wait, wait_for},
+    process::{PATIENCE, wait, wait_for},
     scanner::VirtualScanner,
     station::{Setup, Station},
     supervisor::Supervisor,
@@ -131,6 +132,51 @@ fn a_folder_that_fails_on_a_disk_that_is_well_is_tried_again_until_it_takes_the_
     }
     house.disk.becomes(Way::Well).unwrap();
     house.is_whole(6);
+}
+
+#[test]
+fn readings_that_a_broken_disk_does_not_take_are_told_on_the_spot_or_wait_until_somebody_listens() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    pages::write_numbered(&path.join("pages"), 1).unwrap();
+    let mut supervisor = Supervisor::start(&path.join("supervisor"), 0, 0).unwrap();
+    let scanner = VirtualScanner::create(path, Settings::new(&path.join("pages"), 1)).unwrap();
+    let board = EmulatedBoard::plug_in(&path.join("board")).unwrap();
+    let disk = BadDisk::new(&path.join("disk"), &[path.join("state")]).unwrap();
+    let setup = Setup {
+        board: Some(board.path().into()),
+        broker: Some(supervisor.broker.clone()),
+        environment: disk.environment().unwrap(),
+        ..Setup::flatbed("desk-3")
+    };
+    let station = Station::start(path, &scanner, &setup).unwrap();
+    let stored = |supervisor: &Supervisor, celsius: f64, times: u32| {
+        wait_for(2 * PATIENCE, "the readings", || {
+            let room = "SELECT count(*) FROM room WHERE celsius = ?1";
+            let n: u32 = supervisor.database()?.query_row(room, [celsius], |row| row.get(0))?;
+            Ok((n >= times).then_some(()))
+        })
+        .unwrap();
+    };
+    board.climate(Ok((18_500, 44_000)));
+    stored(&supervisor, 18.5, 1);
+
+    disk.becomes(Way::Broken).unwrap();
+    station.wait("the hold", |v| v["holds"].to_string().contains("disk-error")).unwrap();
+    board.climate(Ok((17_500, 44_000)));
+    stored(&supervisor, 17.5, 2);
+    assert_eq!(supervisor.snapshot().unwrap()["stations"][0]["online"], true);
+
+    // Nobody listens, and nothing can be written down: what is read waits in memory.
+    supervisor.kill();
+    board.climate(Ok((16_500, 44_000)));
+    station.wait("the reading", |v| v["room"]["celsius"] == 16.5).unwrap();
+    board.climate(Ok((15_500, 44_000)));
+    station.wait("the next", |v| v["room"]["celsius"] == 15.5).unwrap();
+    supervisor.revive().unwrap();
+    disk.becomes(Way::Well).unwrap();
+    stored(&supervisor, 16.5, 1);
+    stored(&supervisor, 15.5, 1);
 }
 
 #[test]
