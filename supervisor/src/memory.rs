@@ -3,7 +3,7 @@
 use std::time::Duration;
 use tokio::{task::block_in_place, time::sleep};
 
-/// Between two times of giving back; with so little to look through one takes a tenth of a millisecond.
+/// Between two times of giving back: a heap of a few MiB is soon looked through.
 const EACH: Duration = Duration::from_secs(5);
 
 /// One arena: glibc opens one for nearly every thread, and each keeps the most that its threads once needed. Whatever answers a
