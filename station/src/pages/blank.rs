@@ -70,7 +70,7 @@ pub(crate) fn is_blank(
         let depth = depth(coarse, patch);
         depth >= DEEP || sharpness.get_or_init(|| Sharpness::new(page, ink, on_paper)).is_ink(patch, depth)
     };
-    let mut patch = Vec::new();
+    let (mut patch, mut doubtful) = (Vec::new(), Vec::new());
     for start in 0..coarse.data.len() {
         if seen[start] || coarse.data[start] <= DARK {
             continue;
@@ -78,11 +78,15 @@ pub(crate) fn is_blank(
         gather(coarse, start, &mut seen, &mut patch);
         // A stamp across two sheets and a frame that runs off the sheet are on it as well as beside it.
         patch.retain(|&i| on_paper(i));
-        if is_writing(coarse, fine, &patch, least, streaks) && is_ink(&patch) {
-            return false;
+        if is_writing(coarse, fine, &patch, least, streaks) {
+            if is_ink(&patch) {
+                return false;
+            }
+            doubtful.append(&mut patch);
         }
     }
-    true
+    // Each by itself may be too small to tell.
+    doubtful.is_empty() || !is_ink(&doubtful)
 }
 
 /// Whether nothing on a page is so dark that it must be ink.

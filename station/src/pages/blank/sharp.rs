@@ -11,11 +11,12 @@ const DPI: u32 = 300;
 /// Below this resolution print is as soft as what shows through.
 const LEAST_DPI: u32 = 190;
 /// Ink has more than this share of its changes between neighbours; more of them than this share of the square of its depth; and
-/// more than this many standard deviations of what bare paper has. Strokes of any width that were blurred by 0.6 pixels have
+/// more than this many standard deviations of what bare paper has. The share is exceeded surely: by three of them. Strokes of any width that were blurred by 0.6 pixels have
 /// a share of 0.063 and more; blurred by 0.15 mm, at most 0.03 at 300 dpi and 0.055 at 200 (summed over bells).
 const SHARE: f32 = 0.06;
 const OF_DEPTH: f32 = 0.05;
-const SURE: f32 = 8.0;
+const SURE: f32 = 5.0;
+const SURELY: f32 = 3.0;
 /// So many pixels of the ink's picture are asked of a patch, and of the paper.
 const SAMPLE: usize = 4_096;
 /// Fewer of bare paper say nothing.
@@ -76,7 +77,7 @@ impl<'a> Sharpness<'a> {
         // Neighbouring second differences have pixels in common: about one in three says something of its own.
         let chance = paper.near * (2.0 * 3.0 / patch.pixels.max(1) as f32).sqrt();
         let (near, far) = (patch.near - paper.near, patch.far - paper.far);
-        near > SURE * chance && near > SHARE * far && near > OF_DEPTH * f32::from(depth).powi(2)
+        near > SURE * chance && near - SURELY * chance > SHARE * far && near > OF_DEPTH * f32::from(depth).powi(2)
     }
 
     fn changes(&self, places: &[usize]) -> Changes {
