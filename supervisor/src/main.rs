@@ -45,7 +45,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let filter = EnvFilter::try_from_env("PLATEN_LOG").unwrap_or_else(|_| EnvFilter::new("warn,rumqttd=error"));
-    memory::one_arena();
+    memory::stay_small();
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     match run(Cli::parse().command) {
         Ok(code) => ExitCode::from(code),
@@ -71,7 +71,9 @@ fn run(command: Command) -> anyhow::Result<u8> {
         Command::Verify(args) => verify::run(&args),
         Command::Run { config } => {
             let config = config::Config::load(&config)?;
-            tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(wiring::run(config))?;
+            // Beside them, what asks the database has threads of its own.
+            let mut runtime = tokio::runtime::Builder::new_multi_thread();
+            runtime.worker_threads(2).enable_all().build()?.block_on(wiring::run(config))?;
             Ok(0)
         }
     }

@@ -21,13 +21,16 @@ use platen_broker::Mqtt;
 use platen_protocol::uplink::MAX_MESSAGE;
 use serde_json::json;
 use std::{
+    future::Future,
+    io,
     sync::{Arc, Mutex},
+    thread::{self, JoinHandle},
     time::Duration,
 };
 use tokio::{
+    runtime::Handle,
     signal::unix::{SignalKind, signal},
-    sync::{mpsc, watch},
-    task::block_in_place,
+    sync::{mpsc, oneshot, watch},
     time::{sleep, timeout},
 };
 
@@ -69,10 +72,13 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     let transport = Mqtt::new(broker, name, MAX_MESSAGE as u32 + 1024, QUEUE);
     let discovery = config.home_assistant.as_ref().map(|home| home.prefix.clone());
     let listening = ingest::Config { site, group: config.broker.group.clone(), discovery };
-    let ingest = tokio::spawn(ingest::run(listening, transport, store, pulse_in, asked));
+    // Dropped, it ends both threads.
+    let (running, stop) = watch::channel(());
+    let ingest = ingest::run(listening, transport, store, pulse_in, asked);
+    let (ingesting, ingest) = on_its_own_thread("ingest", ingest, stop.clone())?;
     let about = json!({ "site": config.site.name, "url": address });
     tokio::spawn(memory::give_back());
-    let shown = tokio::spawn(show(live, about, pulse, snapshot_in));
+    let (showing, shown) = on_its_own_thread("live", show(live, about, pulse, snapshot_in), stop)?;
 
     if let Some(names) = config.sparkplug.clone() {
         tokio::spawn(sparkplug::run(names, bridge, snapshots.clone(), sparkplug::PATIENCE));
@@ -80,15 +86,41 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
 
     println!("dashboards: http://{}/", listener.local_addr()?);
     println!("broker:     {address}{}", if config.broker.url.is_some() { "" } else { " (inside, MQTT 5)" });
-    let mut stop = signal(SignalKind::terminate())?;
-    tokio::select! {
-        served = axum::serve(listener, web::router(Dashboards { snapshots, history, audit, ask })) => served?,
-        ended = ingest => ended.context("ingest")?,
-        ended = shown => ended.context("live picture")??,
-        _ = stop.recv() => {}
-        _ = tokio::signal::ctrl_c() => {}
-    }
-    Ok(())
+    let mut terminate = signal(SignalKind::terminate())?;
+    let dashboards = web::router(Dashboards { snapshots, history, audit, ask });
+    let outcome = tokio::select! {
+        served = axum::serve(listener, dashboards) => served.context("web"),
+        ended = ingest => ended.context("ingest"),
+        ended = shown => ended.context("live picture"),
+        _ = terminate.recv() => Ok(()),
+        _ = tokio::signal::ctrl_c() => Ok(()),
+    };
+    drop(running);
+    // A group being stored is stored to its end. A panic was told where it happened.
+    let _ = (ingesting.join(), showing.join());
+    outcome
+}
+
+/// Runs what asks the database on a thread of its own: it may wait there, and what its thread keeps for it of the memory that it
+/// freed is kept once and not by each thread of the runtime in turn. Answers with its end, too: an error if it panicked.
+fn on_its_own_thread(
+    name: &str,
+    task: impl Future<Output = ()> + Send + 'static,
+    mut stop: watch::Receiver<()>,
+) -> io::Result<(JoinHandle<()>, oneshot::Receiver<()>)> {
+    let (end, ended) = oneshot::channel();
+    let runtime = Handle::current();
+    let run = async move {
+        tokio::select! {
+            () = task => {}
+            _ = stop.changed() => {}
+        }
+    };
+    let thread = thread::Builder::new().name(name.into()).spawn(move || {
+        runtime.block_on(run);
+        let _ = end.send(());
+    })?;
+    Ok((thread, ended))
 }
 
 /// Makes a snapshot after each commit, and at each beat.
@@ -97,10 +129,10 @@ async fn show(
     about: serde_json::Value,
     mut pulse: watch::Receiver<Pulse>,
     snapshots: watch::Sender<Arc<str>>,
-) -> anyhow::Result<()> {
+) {
     loop {
         let Pulse { connected, trouble, database, .. } = pulse.borrow_and_update().clone();
-        let mut snapshot = match block_in_place(|| live.snapshot(Timestamp::now(), database.as_deref())) {
+        let mut snapshot = match live.snapshot(Timestamp::now(), database.as_deref()) {
             Ok(snapshot) => snapshot,
             // A page that hears nothing says so by itself.
             Err(error) => {

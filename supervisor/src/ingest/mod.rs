@@ -12,7 +12,6 @@ use platen_protocol::uplink::{Channel, Command, SiteId, StationId, Topic, write}
 use std::{collections::HashSet, time::Duration};
 use tokio::{
     sync::{mpsc, watch},
-    task::block_in_place,
     time::sleep,
 };
 
@@ -48,7 +47,7 @@ pub(crate) struct Pulse {
 /// What a person asks a station for.
 pub(crate) type Asked = (StationId, Command);
 
-/// Runs for ever.
+/// Runs for ever, on a thread that may wait for the database.
 pub(crate) async fn run<T: Transport>(
     config: Config,
     mut transport: T,
@@ -155,7 +154,7 @@ fn listen(config: &Config, link: &Link) {
 
 /// Stores a group and says so. What a database does not take is not acknowledged, and comes again.
 async fn take(config: &Config, link: &Link, store: &mut Store, group: &[Arrival], pulse: &watch::Sender<Pulse>) {
-    match block_in_place(|| store.take(group, Timestamp::now().as_millisecond())) {
+    match store.take(group, Timestamp::now().as_millisecond()) {
         Ok(replies) => {
             pulse.send_modify(|p| (p.commits, p.database) = (p.commits + 1, None));
             for (station, reply) in replies {

@@ -61,7 +61,7 @@ impl Auditor {
     pub(crate) fn open(file: &Path) -> Result<Self, StoreError> {
         let sqlite = |source| StoreError::Sqlite { file: file.into(), source };
         let db = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(sqlite)?;
-        db.pragma_update(None, "cache_size", super::CACHE_KIB).map_err(sqlite)?;
+        db.pragma_update(None, "cache_size", super::READING_CACHE_KIB).map_err(sqlite)?;
         Ok(Self { file: file.into(), db })
     }
 

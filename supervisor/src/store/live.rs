@@ -47,7 +47,7 @@ impl Live {
         let sqlite = |source| StoreError::Sqlite { file: file.into(), source };
         let db = Connection::open(file).map_err(sqlite)?;
         db.pragma_update(None, "query_only", true).map_err(sqlite)?;
-        db.pragma_update(None, "cache_size", super::CACHE_KIB).map_err(sqlite)?;
+        db.pragma_update(None, "cache_size", super::READING_CACHE_KIB).map_err(sqlite)?;
         Ok(Self { file: file.into(), db, rooms, since: BTreeMap::new() })
     }
 

@@ -60,6 +60,8 @@ pub(crate) enum Arrival {
 /// SQLite's cache of a connection; negative are KiB. What is asked for lies in the system's cache, too, and a small one is full
 /// from the beginning, so that memory does not grow with the database.
 const CACHE_KIB: i32 = -256;
+/// And of one that only reads.
+const READING_CACHE_KIB: i32 = -64;
 
 /// A message that was not taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
