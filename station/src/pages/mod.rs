@@ -235,7 +235,7 @@ pub(crate) fn examine(page: &View<'_>, fine: &Grey, profile: &Profile, lay: Lay)
     let scale = f64::from(ink.coarse.dpi) / dpi;
     let corners = sheet.quad.map(|(x, y)| (x * scale, y * scale));
     let mut findings = Findings {
-        signature: Signature::new(fine, &ink.coarse, |i| ink.is_masked(i), skew.angle, &corners),
+        signature: Signature::new(fine, &ink.at_full_contrast(), |i| ink.is_masked(i), skew.angle, &corners),
         angle: skew.angle,
         confidence: skew.confidence,
         applied,

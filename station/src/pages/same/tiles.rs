@@ -16,6 +16,9 @@ const NEAR: isize = 2;
 /// So many tiles first look further, and say by how much the sheets lie apart.
 const ANCHORS: usize = 120;
 const ANCHOR_REACH: isize = 4;
+/// Along a rule every place fits as well: of such the one nearest to where the whole page fits counts, a pixel farther by so much
+/// less likeness.
+const FARTHER: f32 = 0.005;
 /// A tile with less than this share of the ink of the strongest tenth of them is empty, in 1/100: faint rules are seen in
 /// one scan and not in the next.
 const FAINT: u32 = 15;
@@ -26,7 +29,7 @@ const LEAST_INK: u32 = 8_000;
 const GRAIN: f32 = 8.0;
 /// Where more than this in parts of it does not show in both, what does must correlate so well on average; letters of one house
 /// do up to 0.94. So much more of it says nothing.
-const MUCH_HIDDEN: f32 = 0.25;
+const MUCH_HIDDEN: f32 = 0.4;
 const REST_ALIKE: f32 = 0.96;
 const MOST_HIDDEN: f32 = 6.0;
 /// Fewer inked tiles than this cannot tell a sheet from another.
@@ -36,7 +39,7 @@ const LEAST: f32 = 12.0;
 const FEW: usize = 200;
 const FEW_ALIKE: f32 = 0.966;
 /// Tiles that may differ inside of the sheet, and one more of so many: dust, a tick of the pencil, rules at a tile's edge.
-const MOST_INSIDE: usize = 2;
+const MOST_INSIDE: usize = 1;
 const ONE_MORE: usize = 1_000;
 /// At the sheet's border torn paper, folded corners and shadows differ between scans: in so many mm, such a share.
 const BORDER_MM: f32 = 15.0;
@@ -159,7 +162,7 @@ impl Blurred {
             }
             inked += 1;
             let straight = here.correlation();
-            let best = if straight < ALIKE || few { self.search(other, at, by, NEAR).0 } else { straight };
+            let best = if straight < ALIKE || few { self.search(other, at, by, (NEAR, 0.0)).0 } else { straight };
             alike += best;
             if best >= ALIKE {
                 continue;
@@ -195,7 +198,7 @@ impl Blurred {
         let count = anchors.len();
         let mut found = Vec::with_capacity(count);
         for (looked, &at) in anchors.enumerate() {
-            let (alike, by) = self.search(other, at, about, ANCHOR_REACH);
+            let (alike, by) = self.search(other, at, about, (ANCHOR_REACH, FARTHER));
             if alike >= ALIKE {
                 found.push((at, by));
             } else if (looked + 1 - found.len()) * 2 > count {
@@ -226,11 +229,12 @@ impl Blurred {
         rows.flat_map(|row| &row[left..(left + TILE).min(row.len())]).map(|&v| u32::from(v) * u32::from(v)).sum()
     }
 
-    /// The best correlation within `reach` of a shift, and where it is.
-    fn search(&self, other: &Self, at: Place, by: Shift, reach: isize) -> (f32, Shift) {
+    /// The best correlation within `reach` of a shift, a pixel `farther` from it counted as so much less, and where it is.
+    fn search(&self, other: &Self, at: Place, by: Shift, (reach, farther): (isize, f32)) -> (f32, Shift) {
         let shifts = (-reach..=reach).flat_map(|j| (-reach..=reach).map(move |i| (by.0 + i, by.1 + j)));
         let matches = shifts.map(|by| (self.compare(other, at, by).correlation(), by));
-        matches.max_by(|a, b| a.0.total_cmp(&b.0)).unwrap_or((0.0, by))
+        let counts = |(alike, to): (f32, Shift)| alike - farther * ((to.0 - by.0).abs() + (to.1 - by.1).abs()) as f32;
+        matches.max_by(|a, b| counts(*a).total_cmp(&counts(*b))).unwrap_or((0.0, by))
     }
 
     fn compare(&self, other: &Self, (left, top): Place, (dx, dy): Shift) -> Match {
