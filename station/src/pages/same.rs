@@ -151,16 +151,16 @@ mod tests {
         assert_eq!(others.collect::<Vec<u32>>(), Vec::<u32>::new());
     }
 
-    /// A form: ruled each 22 pixels, with a few letters in each row, laid so much lower.
-    fn form(dy: usize) -> Grey {
-        let mut page = ink(5, (0, dy), None);
+    /// A form: ruled each 22 pixels, with a few letters in each row, laid so much further right and lower.
+    fn form((dx, dy): (usize, usize)) -> Grey {
+        let mut page = ink(5, (dx, dy), None);
         for y in 0..page.height {
             let row = &mut page.data[y * page.width..][..page.width];
             let on_form = (60 + dy..700 + dy).contains(&y);
             if on_form && (y - dy).is_multiple_of(22) {
-                row[60..560].fill(40);
+                row[60 + dx..500 + dx].fill(40);
             } else {
-                row[180..].fill(0);
+                row[180 + dx..].fill(0);
             }
         }
         page
@@ -168,9 +168,30 @@ mod tests {
 
     #[test]
     fn a_form_is_found_wherever_its_rules_fall_between_the_pixels() {
-        let first = signature(&form(0));
-        let missed = (0..24).filter(|&dy| !first.is_same_sheet(&signature(&form(dy))));
-        assert_eq!(missed.collect::<Vec<usize>>(), Vec::<usize>::new());
+        let first = signature(&form((0, 0)));
+        let moved = (0..24).map(|dy| (dy * 5 % 24, dy));
+        let missed = moved.filter(|&by| !first.is_same_sheet(&signature(&form(by))));
+        assert_eq!(missed.collect::<Vec<_>>(), Vec::new());
+    }
+
+    #[test]
+    fn thick_rules_do_not_say_where_along_them_a_form_lies() {
+        let drawn = |(dx, dy): (usize, usize)| {
+            let mut page = Grey { width: 620, height: 877, dpi: 75.0, data: vec![0; 620 * 877] };
+            for (y, x) in (0..720).flat_map(|y| (0..480).map(move |x| (y, x))) {
+                let rule = y % 72 < 3 || x % 160 < 3;
+                let letter =
+                    y % 72 > 30 && y % 72 < 42 && x % 160 > 20 && x % 160 < 50 && (x / 2 * 7 + y / 2 * 3) % 5 < 2;
+                if rule || letter {
+                    page.data[(60 + dy + y) * 620 + 60 + dx + x] = 60;
+                }
+            }
+            page
+        };
+        let first = signature(&drawn((0, 0)));
+        let moved = (0..24).map(|dy| (dy * 5 % 24, dy));
+        let missed = moved.filter(|&by| !first.is_same_sheet(&signature(&drawn(by))));
+        assert_eq!(missed.collect::<Vec<_>>(), Vec::new());
     }
 
     #[test]
