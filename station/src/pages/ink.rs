@@ -289,8 +289,8 @@ fn reached_by(values: impl Iterator<Item = u8>, share: usize) -> u8 {
     level.unwrap_or(0) as u8
 }
 
-/// Columns in which a streak of the scanner runs: inked nearly all over the sheet, and at both of its ends, where a table's
-/// rule is not.
+/// Columns in which a streak of the scanner runs: inked nearly all over the sheet, and to one of its ends at least, where
+/// a table's rule is not: the other may lie in a shadow.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
 fn streaks(grey: &Grey, below: &[i16]) -> Vec<usize> {
     let (w, band) = (grey.width, grey.height.div_ceil(STREAK_BANDS).max(1));
@@ -309,14 +309,14 @@ fn streaks(grey: &Grey, below: &[i16]) -> Vec<usize> {
             all_inked[x] += inked[x];
             all_seen[x] += seen[x];
             if usize::from(seen[x]) * 2 > band {
-                let runs = inked[x] * 2 > seen[x];
+                let runs = inked[x] * 4 > seen[x] * 3;
                 ends[x] = Some((ends[x].map_or(runs, |(first, _)| first), runs));
             }
         }
     }
     let enough = (grey.height / 4) as u16;
     let inked = |x: usize| f32::from(all_inked[x]) > f32::from(all_seen[x]) * STREAK_SHARE;
-    (0..w).filter(|&x| all_seen[x] > enough && inked(x) && ends[x] == Some((true, true))).collect()
+    (0..w).filter(|&x| all_seen[x] > enough && inked(x) && ends[x].is_some_and(|(first, last)| first || last)).collect()
 }
 
 #[cfg(test)]
