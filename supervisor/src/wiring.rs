@@ -6,6 +6,7 @@
 //!                                            live (snapshots) ◀┘ ──▶ web (event streams)
 //!                                                          └──────▶ sparkplug, if asked for ──▶ broker
 //! ```
+//! Ingest and live have a thread each, on which they may wait for the database.
 
 use crate::{
     broker,

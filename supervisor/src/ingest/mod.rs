@@ -18,6 +18,8 @@ use tokio::{
 /// Arrivals stored in one transaction: enough for 10,000 a second, and few enough that what waited during an outage need not
 /// be held at once.
 const GROUP: usize = 500;
+/// What is listened to. States last: who hears his heartbeat answered knows that everything else is listened to.
+const CHANNELS: [Channel; 3] = [Channel::Event, Channel::Env, Channel::State];
 /// A certificate that was renewed is noticed within this.
 const LOOK: Duration = Duration::from_secs(10);
 
@@ -34,7 +36,7 @@ pub(crate) struct Config {
 /// What the dashboards need to know at once.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Pulse {
-    /// The broker lets us listen.
+    /// The broker lets us listen to everything.
     pub(crate) connected: bool,
     /// Why it did not when it was tried last.
     pub(crate) trouble: Option<String>,
@@ -79,6 +81,7 @@ async fn talk<T: Transport>(
 ) -> String {
     // Stations that Home Assistant was told of on this connection.
     let mut announced = HashSet::new();
+    let mut granted = 0;
     loop {
         // Anew each time: the room of a large group is not held.
         let mut words = Vec::new();
@@ -97,9 +100,13 @@ async fn talk<T: Transport>(
         for word in words {
             match word {
                 Heard::Up { .. } => listen(config, link),
+                // One that is refused is all: a supervisor that hears half of it would be believed.
                 Heard::Listening => {
-                    backoff.succeeded();
-                    pulse.send_modify(|p| (p.connected, p.trouble) = (true, None));
+                    granted += 1;
+                    if granted == CHANNELS.len() {
+                        backoff.succeeded();
+                        pulse.send_modify(|p| (p.connected, p.trouble) = (true, None));
+                    }
                 }
                 Heard::Message { topic, payload, retained, at } => {
                     group.push(read::arrival(&config.site, &topic, &payload, (retained, at)));
@@ -139,8 +146,7 @@ fn announce(config: &Config, link: &Link, prefix: &str, station: &str) {
 }
 
 fn listen(config: &Config, link: &Link) {
-    // States last: who hears his heartbeat answered knows that everything else is listened to.
-    for channel in [Channel::Event, Channel::Env, Channel::State] {
+    for channel in CHANNELS {
         let filter = Topic::filter(&config.site, channel);
         // Who shares gets what is kept by the broker from his own subscription; states are heard by all.
         let filter = match &config.group {
@@ -180,5 +186,59 @@ fn say(config: &Config, link: &Link, station: &StationId, reply: &Reply) {
     if let Ok(payload) = payload {
         // One that is lost is made good by the next, or by the station's sending again.
         let _ = link.to.say(Said { topic, payload, retain: false, promise: Promise::AtLeastOnce });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use platen_broker::{Busy, Speak};
+
+    /// A broker whose words the test speaks.
+    #[derive(Debug)]
+    struct Spoken(Option<mpsc::Receiver<Heard>>);
+
+    #[derive(Debug)]
+    struct Mute;
+
+    impl Speak for Mute {
+        fn say(&self, _: Said) -> Result<(), Busy> {
+            Ok(())
+        }
+
+        fn listen(&self, _: &str) -> Result<(), Busy> {
+            Ok(())
+        }
+    }
+
+    impl Transport for Spoken {
+        fn connect(&mut self, _: Option<Said>) -> Link {
+            let from = self.0.take().unwrap_or_else(|| mpsc::channel(1).1);
+            Link { to: Box::new(Mute), from }
+        }
+
+        fn renewed(&self) -> bool {
+            false
+        }
+    }
+
+    #[tokio::test]
+    async fn who_may_listen_to_a_part_only_is_not_connected() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("test.db")).unwrap();
+        let (broker, heard) = mpsc::channel(1);
+        let (told, mut pulse) = watch::channel(Pulse::default());
+        let (_ask, asked) = mpsc::channel(1);
+        let config = Config { site: "rig".parse().unwrap(), group: None, discovery: None };
+        tokio::spawn(run(config, Spoken(Some(heard)), store, told, asked));
+        for word in [Heard::Up { most: 70_000 }, Heard::Listening, Heard::Listening] {
+            broker.send(word).await.unwrap();
+        }
+        // There is room once it was heard.
+        drop(broker.reserve().await.unwrap());
+        assert!(!pulse.borrow().connected);
+        broker.send(Heard::Deaf("NotAuthorized".into())).await.unwrap();
+        let told = pulse.wait_for(|pulse| pulse.connected || pulse.trouble.is_some()).await.unwrap().clone();
+        assert!(!told.connected && told.trouble.unwrap().contains("NotAuthorized"));
     }
 }
