@@ -71,7 +71,7 @@ fn run(command: Command) -> anyhow::Result<u8> {
         Command::Verify(args) => verify::run(&args),
         Command::Run { config } => {
             let config = config::Config::load(&config)?;
-            // Beside them, what asks the database has threads of its own.
+            // Two workers are enough: what asks the database has threads of its own.
             let mut runtime = tokio::runtime::Builder::new_multi_thread();
             runtime.worker_threads(2).enable_all().build()?.block_on(wiring::run(config))?;
             Ok(0)

@@ -6,23 +6,26 @@ use tokio::time::sleep;
 /// Between two times of giving back: a heap of a few MiB is soon looked through.
 const EACH: Duration = Duration::from_secs(5);
 
-/// From so many bytes on a block is the system's own and goes back as soon as it is free: a client of the broker holds 0.4 MiB,
-/// and one that replaced another after each outage left a hole in the heap. glibc would raise this limit (128 KiB) to the
-/// largest block that it saw freed.
-const OWN_BLOCK: libc::c_int = 64 * 1024;
-
-/// One arena: glibc opens one for nearly every thread, and each keeps the most that its threads once needed. Whatever answers a
-/// request is on another thread each time, so that a supervisor grew for hours until all of them had held
-/// everything once (in a soak from 6 to 18 MiB in 40 minutes).
+/// One arena, and large blocks apart.
+///
+/// glibc opens an arena for nearly every thread, and each keeps the most that its threads once needed. Whatever answers a request
+/// is on another thread each time, so that a supervisor grew for hours until all of them had held everything once (in a soak
+/// from 6 to 18 MiB in 40 minutes).
+///
+/// A large block is the system's own and goes back as soon as it is free: a client of the broker holds 0.4 MiB, and one that
+/// replaced another after each outage left a hole in the heap. glibc would raise the limit to the largest block freed so far.
 ///
 /// Call before any other thread runs.
 #[allow(unsafe_code)] // sets the allocator up
 pub(crate) fn stay_small() {
-    // SAFETY: no other thread runs yet.
     #[cfg(target_env = "gnu")]
-    unsafe {
-        libc::mallopt(libc::M_ARENA_MAX, 1);
-        libc::mallopt(libc::M_MMAP_THRESHOLD, OWN_BLOCK);
+    {
+        const LARGE: libc::c_int = 64 * 1024;
+        // SAFETY: no other thread runs yet.
+        unsafe {
+            libc::mallopt(libc::M_ARENA_MAX, 1);
+            libc::mallopt(libc::M_MMAP_THRESHOLD, LARGE);
+        }
     }
 }
 

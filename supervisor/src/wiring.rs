@@ -73,6 +73,10 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     let transport = Mqtt::new(broker, name, MAX_MESSAGE as u32 + 1024, QUEUE);
     let discovery = config.home_assistant.as_ref().map(|home| home.prefix.clone());
     let listening = ingest::Config { site, group: config.broker.group.clone(), discovery };
+    let mut terminate = signal(SignalKind::terminate())?;
+    println!("dashboards: http://{}/", listener.local_addr()?);
+    println!("broker:     {address}{}", if config.broker.url.is_some() { "" } else { " (inside, MQTT 5)" });
+
     // Dropped, it ends both threads.
     let (running, stop) = watch::channel(());
     let ingest = ingest::run(listening, transport, store, pulse_in, asked);
@@ -85,19 +89,16 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
         tokio::spawn(sparkplug::run(names, bridge, snapshots.clone(), sparkplug::PATIENCE));
     }
 
-    println!("dashboards: http://{}/", listener.local_addr()?);
-    println!("broker:     {address}{}", if config.broker.url.is_some() { "" } else { " (inside, MQTT 5)" });
-    let mut terminate = signal(SignalKind::terminate())?;
     let dashboards = web::router(Dashboards { snapshots, history, audit, ask });
     let outcome = tokio::select! {
         served = axum::serve(listener, dashboards) => served.context("web"),
-        ended = ingest => ended.context("ingest"),
-        ended = shown => ended.context("live picture"),
+        ended = ingest => ended.context("ingest has ended by the panic above"),
+        ended = shown => ended.context("the live picture has ended by the panic above"),
         _ = terminate.recv() => Ok(()),
         _ = tokio::signal::ctrl_c() => Ok(()),
     };
     drop(running);
-    // A group being stored is stored to its end. A panic was told where it happened.
+    // A group being stored is stored to its end, or until the database was busy for too long. A panic was told where it happened.
     let _ = (ingesting.join(), showing.join());
     outcome
 }

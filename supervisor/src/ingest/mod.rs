@@ -9,9 +9,10 @@ use crate::{
 use jiff::Timestamp;
 use platen_broker::{Backoff, Heard, Link, Promise, Said, Transport, random};
 use platen_protocol::uplink::{Channel, Command, SiteId, StationId, Topic, write};
-use std::{collections::HashSet, time::Duration};
+use std::{collections::HashSet, pin::pin, time::Duration};
 use tokio::{
     sync::{mpsc, watch},
+    task::yield_now,
     time::sleep,
 };
 
@@ -20,6 +21,8 @@ use tokio::{
 const GROUP: usize = 500;
 /// What is listened to. States last: who hears his heartbeat answered knows that everything else is listened to.
 const CHANNELS: [Channel; 3] = [Channel::Event, Channel::Env, Channel::State];
+/// A broker has answered all of that within this.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// A certificate that was renewed is noticed within this.
 const LOOK: Duration = Duration::from_secs(10);
 
@@ -82,6 +85,7 @@ async fn talk<T: Transport>(
     // Stations that Home Assistant was told of on this connection.
     let mut announced = HashSet::new();
     let mut granted = 0;
+    let mut patience = pin!(sleep(PATIENCE));
     loop {
         // Anew each time: the room of a large group is not held.
         let mut words = Vec::new();
@@ -90,6 +94,9 @@ async fn talk<T: Transport>(
                 return "the connection has ended".into();
             },
             Some((station, command)) = asked.recv() => say(config, link, &station, &Reply::Command(command)),
+            () = &mut patience, if granted < CHANNELS.len() => {
+                return format!("the broker has not let the supervisor listen within {} s", PATIENCE.as_secs());
+            }
             () = sleep(LOOK) => {}
         }
         if transport.renewed() {
@@ -100,7 +107,7 @@ async fn talk<T: Transport>(
         for word in words {
             match word {
                 Heard::Up { .. } => listen(config, link),
-                // One that is refused is all: a supervisor that hears half of it would be believed.
+                // Only all of them count: who heard a part would be believed.
                 Heard::Listening => {
                     granted += 1;
                     if granted == CHANNELS.len() {
@@ -126,6 +133,8 @@ async fn talk<T: Transport>(
         }
         if !group.is_empty() {
             take(config, link, store, &group, pulse).await;
+            // While more comes in at once, this would not be left, and could not be stopped between two groups.
+            yield_now().await;
         }
         if let Some(why) = down {
             return why;
@@ -193,6 +202,7 @@ fn say(config: &Config, link: &Link, station: &StationId, reply: &Reply) {
 mod tests {
     use super::*;
     use platen_broker::{Busy, Speak};
+    use std::path::Path;
 
     /// A broker whose words the test speaks.
     #[derive(Debug)]
@@ -222,23 +232,32 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn who_may_listen_to_a_part_only_is_not_connected() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(&folder.path().join("test.db")).unwrap();
+    /// An ingest on a broker that speaks these words, and what it tells.
+    async fn told(folder: &Path, words: Vec<Heard>) -> (mpsc::Sender<Heard>, watch::Receiver<Pulse>) {
+        let store = Store::open(&folder.join("test.db")).unwrap();
         let (broker, heard) = mpsc::channel(1);
-        let (told, mut pulse) = watch::channel(Pulse::default());
-        let (_ask, asked) = mpsc::channel(1);
+        let (told, pulse) = watch::channel(Pulse::default());
         let config = Config { site: "rig".parse().unwrap(), group: None, discovery: None };
-        tokio::spawn(run(config, Spoken(Some(heard)), store, told, asked));
-        for word in [Heard::Up { most: 70_000 }, Heard::Listening, Heard::Listening] {
+        tokio::spawn(run(config, Spoken(Some(heard)), store, told, mpsc::channel(1).1));
+        for word in words {
             broker.send(word).await.unwrap();
         }
-        // There is room once it was heard.
+        // There is room once the last was heard.
         drop(broker.reserve().await.unwrap());
+        (broker, pulse)
+    }
+
+    #[tokio::test]
+    async fn who_may_listen_to_all_is_connected_and_who_may_to_a_part_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let part = vec![Heard::Up { most: 70_000 }, Heard::Listening, Heard::Listening];
+        let (broker, mut pulse) = told(folder.path(), part.clone()).await;
         assert!(!pulse.borrow().connected);
         broker.send(Heard::Deaf("NotAuthorized".into())).await.unwrap();
-        let told = pulse.wait_for(|pulse| pulse.connected || pulse.trouble.is_some()).await.unwrap().clone();
-        assert!(!told.connected && told.trouble.unwrap().contains("NotAuthorized"));
+        let refused = pulse.wait_for(|pulse| pulse.connected || pulse.trouble.is_some()).await.unwrap().clone();
+        assert!(!refused.connected && refused.trouble.unwrap().contains("NotAuthorized"));
+
+        let (_broker, pulse) = told(folder.path(), [part, vec![Heard::Listening]].concat()).await;
+        assert!(pulse.borrow().connected);
     }
 }
