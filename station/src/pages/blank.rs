@@ -8,7 +8,7 @@ mod sharp;
 
 use super::{
     geometry::{Grey, View},
-    holes::Hole,
+    holes::{HOLE, Hole},
     ink::InkMap,
     paper::Sheet,
 };
@@ -33,8 +33,6 @@ const SMALL_DEPTH: f32 = 9.0;
 /// A piece of a streak is at least so long, and lies so near to where it was found, in mm.
 const STREAK_MM: f32 = 20.0;
 const STREAK_WIDE_MM: f64 = 1.0;
-/// A punch hole with its rim is so many times as wide as the hole.
-const HOLE: f64 = 1.3;
 /// So many pairs of neighbours say enough about the grain.
 const SAMPLE: usize = 100_000;
 /// The rim of a sheet holds shadows and frayed paper, in mm.

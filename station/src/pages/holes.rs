@@ -28,6 +28,8 @@ const AROUND_MM: f64 = 1.2;
 const GREY: u8 = 90;
 /// Levels within a hole differ by no more than this from the lid.
 const EVEN: u8 = 18;
+/// A punch hole with its rim is so many times as wide as the hole.
+pub(crate) const HOLE: f64 = 1.3;
 /// The most holes that are told of a sheet.
 pub(crate) const MOST: usize = 8;
 

@@ -50,7 +50,7 @@ pub(crate) use same::Signature;
 use seal::Ring;
 use serde::{Deserialize, Serialize};
 use skew::Skew;
-use std::{panic::resume_unwind, thread};
+use std::{borrow::Cow, panic::resume_unwind, thread};
 pub(crate) use steps::steps;
 use torn::Torn;
 
@@ -235,7 +235,7 @@ pub(crate) fn examine(page: &View<'_>, fine: &Grey, profile: &Profile, lay: Lay)
     let scale = f64::from(ink.coarse.dpi) / dpi;
     let corners = sheet.quad.map(|(x, y)| (x * scale, y * scale));
     let mut findings = Findings {
-        signature: Signature::new(fine, &ink.at_full_contrast(), |i| ink.is_masked(i), skew.angle, &corners),
+        signature: Signature::new(beside.fingerprint, &beside.contrasted, |i| ink.is_masked(i), skew.angle, &corners),
         angle: skew.angle,
         confidence: skew.confidence,
         applied,
@@ -260,7 +260,9 @@ pub(crate) fn examine(page: &View<'_>, fine: &Grey, profile: &Profile, lay: Lay)
 }
 
 /// What is found without knowing how the page is turned.
-struct Beside {
+struct Beside<'a> {
+    fingerprint: u128,
+    contrasted: Cow<'a, Grey>,
     paper: [u8; 3],
     quality: Quality,
     seal: Option<Ring>,
@@ -268,13 +270,15 @@ struct Beside {
     specks: Option<Specks>,
 }
 
-impl Beside {
-    fn find(page: &View<'_>, fine: &Grey, ink: &InkMap, laid: &Laid, lay: Lay) -> Self {
+impl<'a> Beside<'a> {
+    fn find(page: &View<'_>, fine: &Grey, ink: &'a InkMap, laid: &Laid, lay: Lay) -> Self {
         let (sheet, small) = (&laid.sheet, &ink.grey);
         let dpi = f64::from(page.dpi);
         let level = ink::paper_level(fine);
         let paper = paper::colour(page, level);
         Self {
+            fingerprint: Signature::fingerprint(fine),
+            contrasted: ink.at_full_contrast(&laid.holes, dpi),
             paper,
             quality: quality::measure(page, ink, sheet, paper),
             seal: if page.mode == ColourMode::Colour { None } else { seal::find(small) },

@@ -52,8 +52,8 @@ pub(crate) fn measure(page: &View<'_>, found: &InkMap, sheet: &Sheet, colour: [u
 /// The grey of the darkest fifth of what is inked, if anything is.
 fn darkest(found: &InkMap) -> Option<u8> {
     let mut histogram = [0usize; 256];
-    let places = found.coarse.data.iter().zip(&found.grey.data).filter(|(ink, _)| **ink > 0);
-    places.for_each(|(_, &v)| histogram[usize::from(v)] += 1);
+    let inked = ink::sample(&found.coarse).filter(|&i| found.coarse.data[i] > 0);
+    inked.for_each(|i| histogram[usize::from(found.grey.data[i])] += 1);
     let part = histogram.iter().sum::<usize>() / INK_PART;
     let mut seen = 0;
     let level = histogram.iter().position(|&n| {
@@ -95,8 +95,12 @@ fn edge_width(page: &View<'_>, depth: i32) -> Option<f64> {
     for y in (0..page.height).step_by(EVERY_ROW) {
         across.line(page.row(y).iter().skip(green).step_by(bands).copied());
     }
-    for x in (0..page.width).step_by(EVERY_COLUMN) {
-        down.line((0..page.height).map(|y| page.row(y)[x * bands + green]));
+    // Taken from each row together: every pixel of a column is far from the next.
+    let columns = page.width.div_ceil(EVERY_COLUMN);
+    let pixels = (0..page.height).flat_map(|y| page.row(y)[green..].iter().step_by(EVERY_COLUMN * bands).copied());
+    let pixels: Vec<u8> = pixels.collect();
+    for column in 0..columns {
+        down.line(pixels[column..].iter().step_by(columns).copied());
     }
     let widths = [across.sharp(), down.sharp()];
     widths.into_iter().flatten().max_by(f64::total_cmp)

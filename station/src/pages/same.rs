@@ -110,7 +110,7 @@ mod tests {
 
     fn signature(ink: &Grey) -> Signature {
         let (w, h) = (ink.width as f64, ink.height as f64);
-        Signature::new(ink, ink, |_| false, 0.0, &[(0.0, 0.0), (w, 0.0), (w, h), (0.0, h)])
+        Signature::new(Signature::fingerprint(ink), ink, |_| false, 0.0, &[(0.0, 0.0), (w, 0.0), (w, h), (0.0, h)])
     }
 
     #[test]
@@ -176,22 +176,24 @@ mod tests {
 
     #[test]
     fn thick_rules_do_not_say_where_along_them_a_form_lies() {
-        let drawn = |(dx, dy): (usize, usize)| {
+        let drawn = |(dx, dy): (usize, usize), entry: usize| {
             let mut page = Grey { width: 620, height: 877, dpi: 75.0, data: vec![0; 620 * 877] };
             for (y, x) in (0..720).flat_map(|y| (0..480).map(move |x| (y, x))) {
                 let rule = y % 72 < 3 || x % 160 < 3;
                 let letter =
                     y % 72 > 30 && y % 72 < 42 && x % 160 > 20 && x % 160 < 50 && (x / 2 * 7 + y / 2 * 3) % 5 < 2;
-                if rule || letter {
+                let entered = (300..312).contains(&y) && (190..190 + entry).contains(&x) && (x / 3 * 2 + y / 3) % 5 < 3;
+                if rule || letter || entered {
                     page.data[(60 + dy + y) * 620 + 60 + dx + x] = 60;
                 }
             }
             page
         };
-        let first = signature(&drawn((0, 0)));
-        let moved = (0..24).map(|dy| (dy * 5 % 24, dy));
-        let missed = moved.filter(|&by| !first.is_same_sheet(&signature(&drawn(by))));
-        assert_eq!(missed.collect::<Vec<_>>(), Vec::new());
+        let first = signature(&drawn((0, 0), 40));
+        for by in (0..24).map(|dy| (dy * 5 % 24, dy)) {
+            assert!(first.is_same_sheet(&signature(&drawn(by, 40))), "moved by {by:?}");
+            assert!(!first.is_same_sheet(&signature(&drawn(by, 90))), "a longer entry, moved by {by:?}");
+        }
     }
 
     #[test]
@@ -216,7 +218,8 @@ mod tests {
     fn blank_pages_are_not_taken_for_each_other_even_if_every_pixel_is_the_same() {
         let blank = |v: u8| Grey { width: 620, height: 877, dpi: 75.0, data: vec![v; 620 * 877] };
         let nothing = blank(0);
-        let signature = |v| Signature::new(&blank(v), &nothing, |_| false, 0.0, &[(0.0, 0.0); 4]);
+        let signature =
+            |v| Signature::new(Signature::fingerprint(&blank(v)), &nothing, |_| false, 0.0, &[(0.0, 0.0); 4]);
         assert!(!signature(240).is_same_sheet(&signature(241)));
         assert!(!signature(240).is_same_sheet(&signature(240)));
     }

@@ -38,7 +38,7 @@ pub(crate) enum BadSignature {
 /// What a page is recognised by.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Signature {
-    /// Hash of the reduced picture: equal only if the scanner delivered the very same picture twice.
+    /// Fingerprint of the reduced picture: equal only if the scanner delivered the very same picture twice.
     pub(super) exact: u128,
     pub(super) width: usize,
     pub(super) height: usize,
@@ -51,17 +51,21 @@ pub(crate) struct Signature {
 }
 
 impl Signature {
-    /// `fine` is the page reduced, `ink` its ink, known but where it is `masked`; `degrees` is what straightens it, `quad`
+    /// What only the very same picture has, from the page reduced.
+    pub(crate) fn fingerprint(fine: &Grey) -> u128 {
+        xxh3_128(&fine.data)
+    }
+
+    /// `exact` is the page's fingerprint, `ink` its ink, known but where it is `masked`; `degrees` is what straightens it, `quad`
     /// its corners in pixels of `ink`.
     #[inline(never)] // counted by `make bench`
     pub(crate) fn new(
-        fine: &Grey,
+        exact: u128,
         ink: &Grey,
         masked: impl Fn(usize) -> bool,
         degrees: f64,
         quad: &[(f64, f64); 4],
     ) -> Self {
-        let exact = xxh3_128(&fine.data);
         let scale = f64::from(ink.dpi) / f64::from(DPI);
         let (width, height) = ((ink.width as f64 / scale) as usize + 1, (ink.height as f64 / scale) as usize + 1);
         let (sin, cos) = degrees.to_radians().sin_cos();

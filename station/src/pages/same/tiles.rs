@@ -229,7 +229,7 @@ impl Blurred {
         rows.flat_map(|row| &row[left..(left + TILE).min(row.len())]).map(|&v| u32::from(v) * u32::from(v)).sum()
     }
 
-    /// The best correlation within `reach` of a shift, a pixel `farther` from it counted as so much less, and where it is.
+    /// The best place within `reach` of a shift, a pixel `farther` from it counted as so much less alike, and the correlation there.
     fn search(&self, other: &Self, at: Place, by: Shift, (reach, farther): (isize, f32)) -> (f32, Shift) {
         let shifts = (-reach..=reach).flat_map(|j| (-reach..=reach).map(move |i| (by.0 + i, by.1 + j)));
         let matches = shifts.map(|by| (self.compare(other, at, by).correlation(), by));
