@@ -1,11 +1,5 @@
 //! How this program treats its memory.
 
-use std::time::Duration;
-use tokio::time::sleep;
-
-/// Between two times of giving back: a heap of a few MiB is soon looked through.
-const EACH: Duration = Duration::from_secs(5);
-
 /// One arena, and large blocks apart.
 ///
 /// glibc opens an arena for nearly every thread, and each keeps the most that its threads once needed. Whatever answers a request
@@ -29,16 +23,10 @@ pub(crate) fn stay_small() {
     }
 }
 
-/// Gives back what is free: else the most that came at once after an outage would be held for ever. Runs for ever.
-pub(crate) async fn give_back() {
-    loop {
-        sleep(EACH).await;
-        trim();
-    }
-}
-
+/// Gives back what is free: else the most that came at once after an outage would be held for ever. A heap of a few MiB is soon
+/// looked through.
 #[allow(unsafe_code)] // asks the allocator
-fn trim() {
+pub(crate) fn give_back() {
     // SAFETY: may be called by any thread at any time.
     #[cfg(target_env = "gnu")]
     unsafe {

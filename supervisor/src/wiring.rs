@@ -82,7 +82,6 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     let ingest = ingest::run(listening, transport, store, pulse_in, asked);
     let (ingesting, ingest) = on_its_own_thread("ingest", ingest, stop.clone())?;
     let about = json!({ "site": config.site.name, "url": address });
-    tokio::spawn(memory::give_back());
     let (showing, shown) = on_its_own_thread("live", show(live, about, pulse, snapshot_in), stop)?;
 
     if let Some(names) = config.sparkplug.clone() {
@@ -147,6 +146,9 @@ async fn show(
         snapshot["software"] = json!(env!("CARGO_PKG_VERSION"));
         snapshot["broker"] = json!({ "connected": connected, "trouble": trouble, "url": about["url"] });
         snapshots.send_replace(snapshot.to_string().into());
+        // A snapshot is thousands of small pieces, and what was stored before it as many: each time they would settle elsewhere.
+        drop(snapshot);
+        memory::give_back();
         sleep(PACE).await;
         // A closed pulse means that ingest has ended, which the select above reports.
         let _ = timeout(BEAT, pulse.changed()).await;
