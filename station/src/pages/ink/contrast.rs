@@ -27,8 +27,13 @@ impl InkMap {
             holes.iter().any(|hole| (x - hole.x).hypot(y - hole.y) < hole.radius * HOLE)
         };
         let darker = |i: usize| below[i] + self.threshold - i16::from(grey[i]);
-        let known = sample(&self.grey).filter(|&i| below[i] != NEVER && !in_hole(i));
-        let darkest = f32::from(reached_by(known.map(|i| darker(i).clamp(0, 255) as u8), DARKEST));
+        let dark = |i: usize| match darker(i).clamp(0, 255) as u8 {
+            // Few are so dark: the others need not be asked.
+            dark if f32::from(dark) >= NO_INK && in_hole(i) => 0,
+            dark => dark,
+        };
+        let known = sample(&self.grey).filter(|&i| below[i] != NEVER);
+        let darkest = f32::from(reached_by(known.map(dark), DARKEST));
         let no_ink = NO_INK.max(GRAINS * f32::from(self.threshold));
         let full = (FULL_CONTRAST / darkest.max(1.0)).clamp(1.0, MOST_STRETCHED);
         let stretched = 1.0 + (full - 1.0) * (2.0 * (darkest / no_ink - 1.0)).clamp(0.0, 1.0);
