@@ -11,8 +11,8 @@ const DPI: u32 = 300;
 /// Below this resolution print is as soft as what shows through.
 const LEAST_DPI: u32 = 190;
 /// Ink has more than this share of its changes between neighbours; more of them than this share of the square of its depth; and
-/// more than this many standard deviations of what bare paper has. The share is exceeded surely: by three of them. Strokes of any width that were blurred by 0.6 pixels have
-/// a share of 0.063 and more; blurred by 0.15 mm, at most 0.03 at 300 dpi and 0.055 at 200 (summed over bells).
+/// more than this many standard deviations of what bare paper has. The share is exceeded surely: by three of them. Strokes of
+/// any width that were blurred by 0.6 pixels have a share of 0.063 and more; blurred by 0.15 mm, at most 0.03 at 300 dpi and 0.055 at 200 (summed over bells).
 const SHARE: f32 = 0.06;
 const OF_DEPTH: f32 = 0.05;
 const SURE: f32 = 5.0;
@@ -117,8 +117,8 @@ mod tests {
     use super::*;
     use crate::pages::{Image, reduced};
 
-    /// A page with grain of 1.2 levels and faint upright strokes of 0.5 by 4 mm, so many levels dark, whose sides are as soft as a bell of so
-    /// many mm.
+    /// A page with grain of 1.2 levels and faint upright strokes of 0.5 by 4 mm, so many levels dark, whose sides are as soft as
+    /// a bell of so many mm.
     fn page(dpi: u32, depth: f64, soft_mm: f64) -> Image {
         let mm = f64::from(dpi) / 25.4;
         let (width, height) = ((70.0 * mm) as usize, (60.0 * mm) as usize);
