@@ -83,6 +83,12 @@ impl InkMap {
         self.below[i] == NEVER
     }
 
+    /// Adds one to the count of each pixel, from pixel `at` of the coarse picture on, that is darker than `limit` and not masked.
+    pub(super) fn add_darker(&self, counts: &mut [u8], at: usize, limit: u8) {
+        let n = counts.len();
+        add_darker(counts, &self.grey.data[at..][..n], &self.below[at..][..n], limit);
+    }
+
     /// The ink on a sheet alone, of a scan of `dpi`: without the shadows of its edges.
     pub(crate) fn on(&self, sheet: &Sheet, dpi: f64) -> Self {
         let scale = dpi / f64::from(self.coarse.dpi);
@@ -151,6 +157,13 @@ impl InkMap {
 fn darker(ink: &mut [u8], pixels: &[u8], below: &[i16]) {
     for ((ink, &v), &b) in ink.iter_mut().zip(pixels).zip(below) {
         *ink = (b - i16::from(v)).clamp(0, MOST) as u8;
+    }
+}
+
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
+fn add_darker(counts: &mut [u8], pixels: &[u8], below: &[i16], limit: u8) {
+    for ((count, &v), &b) in counts.iter_mut().zip(pixels).zip(below) {
+        *count += u8::from(v < limit) & u8::from(b != NEVER);
     }
 }
 

@@ -23,8 +23,8 @@ use std::ops::Range;
 const FINE_STRIP: usize = 8;
 /// Groups of columns that are scored apart before the whole width is.
 const GROUPS: usize = 4;
-/// Steps of the fine search to both sides of where it begins.
-const NEAR: i32 = 10;
+/// The fine search looks so far to both sides of where it begins, in degrees.
+const NEAR: f32 = 0.4;
 /// A page with less ink than this has a few lines only; see [`sparse`]. So has one with less than the second if its lines run across
 /// and its best angle is no sharper than this: a title in large bold type.
 const SPARSE: f32 = 0.008;
@@ -152,7 +152,7 @@ impl Peak {
     }
 }
 
-/// Steps .04 → .012 → .006 and a parabola around `start`. `slope` tells how lines along the axis lie in the ink for an angle.
+/// Steps .1 → .04 → .012 → .006 and a parabola around `start`. `slope` tells how lines along the axis lie in the ink for an angle.
 /// `columns` are ranges of strips whose lines do not continue each other's; without any, the page is one.
 fn refine((ink, axis): (&Grey, Axis), start: f32, slope: impl Fn(f32) -> f32, columns: &[Range<usize>]) -> Peak {
     let strips = Strips::new(ink, axis, FINE_STRIP, slope(start), 0.012);
@@ -176,15 +176,17 @@ fn refine((ink, axis): (&Grey, Axis), start: f32, slope: impl Fn(f32) -> f32, co
         let i = (0..scores.len()).max_by(|&a, &b| scores[a].total_cmp(&scores[b])).unwrap_or(0);
         (at(i as i32 - reach), scores[i])
     };
-    // Column groups first: two columns of print otherwise lock on each other's lines.
-    let (mut near, _) = best(0.0, 0.04, NEAR, &mut |o| score(o, apart));
-    if near.abs() > (NEAR as f32 - 0.5) * 0.04 {
+    // Column groups first: two columns of print otherwise lock on each other's lines. Their peaks are wide.
+    let steps = (NEAR / 0.1) as i32;
+    let (mut near, _) = best(0.0, 0.1, steps, &mut |o| score(o, apart));
+    if near.abs() > NEAR - 0.05 {
         // The coarse search had it beside the top: further that way.
-        (near, _) = best(near, 0.04, NEAR, &mut |o| score(o, apart));
+        (near, _) = best(near, 0.1, steps, &mut |o| score(o, apart));
     }
+    (near, _) = best(near, 0.04, 1, &mut |o| score(o, apart));
     let (nearer, _) = best(near, 0.012, 3, &mut |o| score(o, apart));
     // Then the whole width polishes within ±0.06°.
-    let (coherent, peak) = best(nearer, 0.012, 5, &mut |o| score(o, joined));
+    let (coherent, peak) = best(nearer, 0.02, 3, &mut |o| score(o, joined));
     let around: Vec<f64> = (-4..=4).map(|i| score(coherent + i as f32 * 0.006, joined)).collect();
     let top = (0..9).max_by(|&a, &b| around[a].total_cmp(&around[b])).unwrap_or(4).clamp(2, 6);
     let offset = f64::from(coherent) + (top as f64 - 4.0 + vertex(&around[top - 2..=top + 2])) * 0.006;

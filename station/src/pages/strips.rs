@@ -90,11 +90,11 @@ impl Strips {
     /// As [`Self::project`], to whole pixels: enough to find the way, at a third of the cost.
     pub(super) fn project_roughly(&self, slope: f32, range: Range<usize>, profile: &mut [u16]) {
         profile.fill(0);
-        let shifted = range.filter_map(|s| self.shifted(s, floor(self.middles[s] * slope + dither(s)), 0));
-        let shifted: Vec<_> = shifted.collect();
-        let (fours, rest) = shifted.as_chunks::<4>();
-        fours.iter().for_each(|&four| add_four(profile, four));
-        rest.iter().for_each(|strip| add(profile, strip));
+        let mut shifted = Vec::with_capacity(range.len());
+        for s in range {
+            shifted.extend(self.shifted(s, floor(self.middles[s] * slope + dither(s)), 0));
+        }
+        add_all(profile, &shifted);
     }
 
     /// Where `n` parts with as much ink each begin, and the last one's end.
@@ -278,20 +278,21 @@ fn add_row(sums: &mut [u16], row: &[u8]) {
     }
 }
 
-/// Adds four strips at once: the profile is read and written a quarter as often.
+/// Adds strips, four at once: the profile is then read and written a quarter as often.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
-fn add_four(profile: &mut [u16], [a, b, c, d]: [&[u16]; 4]) {
+fn add_all(profile: &mut [u16], strips: &[&[u16]]) {
+    let (fours, rest) = strips.as_chunks::<4>();
     let n = profile.len();
-    let (a, b, c, d) = (&a[..n], &b[..n], &c[..n], &d[..n]);
-    for i in 0..n {
-        profile[i] = profile[i].saturating_add(a[i] + b[i] + c[i] + d[i]);
+    for [a, b, c, d] in fours {
+        let (a, b, c, d) = (&a[..n], &b[..n], &c[..n], &d[..n]);
+        for i in 0..n {
+            profile[i] = profile[i].saturating_add(a[i] + b[i] + c[i] + d[i]);
+        }
     }
-}
-
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
-fn add(profile: &mut [u16], strip: &[u16]) {
-    for (p, &v) in profile.iter_mut().zip(strip) {
-        *p = p.saturating_add(v);
+    for strip in rest {
+        for (p, &v) in profile.iter_mut().zip(*strip) {
+            *p = p.saturating_add(v);
+        }
     }
 }
 

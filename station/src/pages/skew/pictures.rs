@@ -57,15 +57,7 @@ impl Pictures {
         let level = i32::from(ink::paper_level(small));
         let limit = level - DARK.max(level * DARK_SHARE / 100);
         let (across, down) = (small.width / CELL, small.height / CELL);
-        let dark = |i: usize| {
-            let (left, top) = (i % across * CELL, i / across * CELL);
-            let rows = (top..top + CELL).map(|y| y * small.width + left);
-            let pixels = rows.flat_map(|at| at..at + CELL).filter(|&at| !ink.is_masked(at));
-            // A cell that is masked is lid, or its shadow.
-            let dark = pixels.filter(|&at| i32::from(small.data[at]) < limit).count();
-            dark * 100 >= SOLID * CELL * CELL
-        };
-        let solid: Vec<bool> = (0..across * down).map(dark).collect();
+        let solid = solid(ink, (across, down), limit.max(0) as u8);
         let mut cells = vec![false; solid.len()];
         let mut sides = Vec::new();
         let mut sheet = None;
@@ -105,6 +97,23 @@ impl Pictures {
         let w = ink.coarse.width;
         ink.without(|i| self.covers(i % w, i / w))
     }
+}
+
+/// Which cells are darker than `limit` nearly throughout. What is masked is lid, or its shadow.
+fn solid(ink: &InkMap, (across, down): (usize, usize), limit: u8) -> Vec<bool> {
+    let w = ink.grey.width;
+    let mut solid = Vec::with_capacity(across * down);
+    // How many of a column's pixels are dark.
+    let mut columns = vec![0u8; across * CELL];
+    for top in (0..down).map(|cell| cell * CELL) {
+        columns.fill(0);
+        for at in (top..top + CELL).map(|y| y * w) {
+            ink.add_darker(&mut columns, at, limit);
+        }
+        let cells = columns.as_chunks::<CELL>().0.iter();
+        solid.extend(cells.map(|cell| cell.iter().map(|&n| usize::from(n)).sum::<usize>() * 100 >= SOLID * CELL * CELL));
+    }
+    solid
 }
 
 /// Whether half of a patch's pixels are nearly as bright as the lid.
