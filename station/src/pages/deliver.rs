@@ -8,6 +8,7 @@ use super::{
     proof::Proof,
     turn,
 };
+use platen_protocol::uplink::ColourMode;
 
 /// What leaves the pipeline.
 #[derive(Debug)]
@@ -53,14 +54,23 @@ fn attempt(
     let mut preview = with_preview.then(|| Preview::new(page.mode, size, page.dpi));
     let mut proof = Proof::new(&findings.marks, &canvas, page.dpi, findings.paper);
     let mut file = Encoder::new(page.mode, size, page.dpi, profile)?;
-    turn::strips(page, &canvas, findings.paper, |strip| {
-        preview.iter_mut().for_each(|small| small.strip(&strip));
-        proof.strip(&strip);
-        file.strip(&strip)
-    })?;
+    let untouched = canvas == turn::Canvas::whole(page);
+    if page.mode == ColourMode::Colour && file.takes_planes() && !untouched {
+        turn::planes(page, &canvas, findings.paper, |strip| {
+            preview.iter_mut().for_each(|small| small.planes(&strip));
+            proof.strip(&strip.luma);
+            file.planes(&strip)
+        })?;
+    } else {
+        turn::strips(page, &canvas, findings.paper, |strip| {
+            preview.iter_mut().for_each(|small| small.strip(&strip));
+            proof.strip(&strip);
+            file.strip(&strip)
+        })?;
+    }
     findings.proved = Some((proof.looked, proof.lost()));
     // What was not touched has lost nothing.
-    if !proof.holds() && canvas != turn::Canvas::whole(page) {
+    if !proof.holds() && !untouched {
         return Ok(None);
     }
     let file = file.finish(&metadata(findings))?;

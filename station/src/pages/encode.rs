@@ -11,6 +11,7 @@ pub(crate) use self::{jpeg::jpeg, tiff::master};
 use super::{
     geometry::{MAX_SIDE, View},
     profile::{Format, Profile},
+    turn::Planes,
 };
 use platen_protocol::uplink::ColourMode;
 use std::fmt::Write as _;
@@ -21,7 +22,7 @@ pub(crate) enum EncodeError {
     Jpeg(#[from] turbojpeg::Error),
     #[error("TIFF: {0}")]
     Tiff(#[from] ::tiff::TiffError),
-    #[error("the JPEG encoder gave a strip without a scan")]
+    #[error("the JPEG encoder gave a strip without a scan, or a TIFF got one in planes")]
     Strips,
     #[error("metadata of {0} bytes do not fit into a JPEG segment of 65,500")]
     Metadata(usize),
@@ -69,6 +70,19 @@ impl Encoder {
             Self::Jpeg(jpeg) => jpeg.strip(strip),
             Self::Tiff(tiff) => tiff.strip(strip),
         }
+    }
+
+    /// The next strip of a colour page in planes, if this [takes planes](Self::takes_planes).
+    pub(crate) fn planes(&mut self, strip: &Planes<'_>) -> Result<(), EncodeError> {
+        match self {
+            Self::Jpeg(jpeg) => jpeg.planes(strip),
+            Self::Tiff(_) => Err(EncodeError::Strips),
+        }
+    }
+
+    /// Whether colour is kept as luma at full and chroma at half the resolution.
+    pub(crate) fn takes_planes(&self) -> bool {
+        matches!(self, Self::Jpeg(_))
     }
 
     /// The file.

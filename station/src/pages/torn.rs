@@ -3,6 +3,7 @@
 //! paper along a slanting line. A picture printed into the corner ends square to the edges.
 
 use super::{geometry::Grey, paper::Sheet};
+use std::ops::Range;
 
 /// A corner is looked at in steps along one of its edges, so many and so far apart in mm.
 const STEPS: usize = 64;
@@ -21,7 +22,7 @@ const PAPER: u32 = 70;
 const BEHIND_MM: f64 = 1.2;
 const MOSTLY: usize = 80;
 /// Share of the box around it that a torn corner fills: a triangle half, a printed box all.
-const FILLS: std::ops::Range<f64> = 0.2..0.78;
+const FILLS: Range<f64> = 0.2..0.78;
 /// The median over so many steps is taken: a rule that ends in the tear is not a part of it.
 const SMOOTH: usize = 5;
 /// Beyond the tear, what is dark is lid for so many mm more.
@@ -166,6 +167,32 @@ impl Torn {
         a + (b - a) * part
     }
 
+    /// How far along the edge and how far inward a row begins, and what it gains by each pixel.
+    fn coordinates(&self, (start, step): ((f64, f64), (f64, f64))) -> ((f64, f64), (f64, f64)) {
+        // The sheet is square: its edges' directions are axes.
+        let onto = |axis: (f64, f64), (x, y): (f64, f64)| axis.0 * x + axis.1 * y;
+        let from = (start.0 - self.corner.0, start.1 - self.corner.1);
+        ((onto(self.along, from), onto(self.along, step)), (onto(self.inward, from), onto(self.inward, step)))
+    }
+
+    /// Where a row of `n` pixels may pass what is missing.
+    pub(super) fn reach(&self, row: ((f64, f64), (f64, f64)), n: usize) -> Range<usize> {
+        let ((u, du), (v, dv)) = self.coordinates(row);
+        let reach = self.step * STEPS as f64;
+        let within = |at: f64, gain: f64| {
+            let (a, b) = if gain.abs() < 1e-9 {
+                if (-self.band..reach).contains(&at) { (f64::MIN, f64::MAX) } else { (0.0, 0.0) }
+            } else {
+                let (a, b) = ((-self.band - at) / gain, (reach - at) / gain);
+                (a.min(b), a.max(b))
+            };
+            (a.max(0.0) as usize, b.clamp(0.0, n as f64) as usize)
+        };
+        let (across, down) = (within(u, du), within(v, dv));
+        let (from, to) = (across.0.max(down.0).min(n), across.1.min(down.1));
+        from..to.max(from)
+    }
+
     /// Paints what is darker than `limit` (in sums of a pixel's bytes) in a row of the result over. The row's pixels lie at
     /// `start`, `start + step` and so on in the scan.
     pub(super) fn paint<const BANDS: usize>(
@@ -175,24 +202,9 @@ impl Torn {
         limit: u32,
         paper: [u8; BANDS],
     ) {
-        // The sheet is square: its edges' directions are axes.
-        let onto = |axis: (f64, f64), (x, y): (f64, f64)| axis.0 * x + axis.1 * y;
-        let from = (start.0 - self.corner.0, start.1 - self.corner.1);
-        let (u, du) = (onto(self.along, from), onto(self.along, step));
-        let (v, dv) = (onto(self.inward, from), onto(self.inward, step));
-        let reach = self.step * STEPS as f64;
-        let within = |at: f64, gain: f64| {
-            let (a, b) = if gain.abs() < 1e-9 {
-                if (-self.band..reach).contains(&at) { (f64::MIN, f64::MAX) } else { (0.0, 0.0) }
-            } else {
-                let (a, b) = ((-self.band - at) / gain, (reach - at) / gain);
-                (a.min(b), a.max(b))
-            };
-            (a.max(0.0) as usize, b.clamp(0.0, pixels.len() as f64) as usize)
-        };
-        let (across, down) = (within(u, du), within(v, dv));
-        let (from, to) = (across.0.max(down.0).min(pixels.len()), across.1.min(down.1));
-        for (pixel, i) in pixels[from..to.max(from)].iter_mut().zip(from..) {
+        let range = self.reach((start, step), pixels.len());
+        let ((u, du), (v, dv)) = self.coordinates((start, step));
+        for (pixel, i) in pixels[range.clone()].iter_mut().zip(range) {
             let (u, v) = (u + du * i as f64, v + dv * i as f64);
             let depth = self.depth(u);
             if depth > 0.0 && v < depth + self.band && pixel.iter().map(|&v| u32::from(v)).sum::<u32>() < limit {

@@ -8,14 +8,19 @@
 //! held between the passes: they stay in the processor's cache.
 
 mod kernel;
+mod planes;
+mod rows;
 
 use super::{
     fit::Lid,
-    geometry::{View, row_bytes, unpack_lineart},
+    geometry::{View, row_bytes},
 };
 use kernel::{Weights, fixed, mix};
 use multiversion::multiversion;
+pub(crate) use planes::{Planes, planes};
 use platen_protocol::uplink::ColourMode;
+pub(crate) use rows::rgb;
+use rows::{Pixels, Rows};
 #[cfg(test)]
 use {super::geometry::Image, std::convert::Infallible};
 
@@ -47,6 +52,13 @@ impl Canvas {
         let (dx, dy) = (x - self.centre.0, y - self.centre.1);
         (dx * cos + dy * sin + self.width as f64 / 2.0, dy * cos - dx * sin + self.height as f64 / 2.0)
     }
+
+    /// Where in the scan a place of the canvas lies, in pixels, edges at integers.
+    fn comes_from(&self, (x, y): (f64, f64)) -> (f64, f64) {
+        let (sin, cos) = self.degrees.to_radians().sin_cos();
+        let (dx, dy) = (x - self.width as f64 / 2.0, y - self.height as f64 / 2.0);
+        (self.centre.0 + dx * cos - dy * sin, self.centre.1 + dx * sin + dy * cos)
+    }
 }
 
 /// Makes the page that `canvas` shows and hands it over in strips of at most [`STRIP`] rows, from the top.
@@ -68,19 +80,19 @@ pub(crate) fn strips<E>(
     match page.mode {
         ColourMode::Colour => {
             if lies_flat::<32>(canvas) {
-                let mut turn = Turn::<3, 96, 96>::new(page, canvas, paper);
+                let mut turn = Turn::<_, 3, 96, 96>::new(Pixels::new(page), canvas, paper);
                 return turn.all(|data, rows| strip(data, page.mode, rows, &mut each));
             }
-            let mut turn = Turn::<3, 96, 48>::new(page, canvas, paper);
+            let mut turn = Turn::<_, 3, 96, 48>::new(Pixels::new(page), canvas, paper);
             turn.all(|data, rows| strip(data, page.mode, rows, &mut each))
         }
         ColourMode::Grey => {
-            let mut turn = Turn::<1, 64, 32>::new(page, canvas, [grey as u8]);
+            let mut turn = Turn::<_, 1, 64, 32>::new(Pixels::new(page), canvas, [grey as u8]);
             turn.all(|data, rows| strip(data, page.mode, rows, &mut each))
         }
         // Lineart stays lineart, on white paper.
         ColourMode::Lineart => {
-            let mut turn = Turn::<1, 64, 32>::new(page, canvas, [255]);
+            let mut turn = Turn::<_, 1, 64, 32>::new(Pixels::new(page), canvas, [255]);
             let mut bits = vec![0; row_bytes(page.mode, canvas.width) * STRIP];
             turn.all(|data, rows| {
                 pack(data, canvas.width, &mut bits);
@@ -117,8 +129,8 @@ fn lies_flat<const PIXELS: usize>(canvas: &Canvas) -> bool {
 }
 
 /// A page being turned: `BANDS` bytes a pixel, in blocks of `ACROSS` bytes along the rows and of `DOWN` down the columns.
-struct Turn<'a, const BANDS: usize, const ACROSS: usize, const DOWN: usize> {
-    page: View<'a>,
+struct Turn<S, const BANDS: usize, const ACROSS: usize, const DOWN: usize> {
+    scan: S,
     canvas: Canvas,
     paper: [u8; BANDS],
     sin: f64,
@@ -132,11 +144,10 @@ struct Turn<'a, const BANDS: usize, const ACROSS: usize, const DOWN: usize> {
     ring_rows: usize,
     /// The next row of the scan to be passed into the ring.
     next: isize,
-    unpacked: Vec<u8>,
 }
 
-impl<'a, const BANDS: usize, const ACROSS: usize, const DOWN: usize> Turn<'a, BANDS, ACROSS, DOWN> {
-    fn new(page: &View<'a>, canvas: &Canvas, paper: [u8; BANDS]) -> Self {
+impl<S: Rows, const BANDS: usize, const ACROSS: usize, const DOWN: usize> Turn<S, BANDS, ACROSS, DOWN> {
+    fn new(scan: S, canvas: &Canvas, paper: [u8; BANDS]) -> Self {
         let (sin, cos) = canvas.degrees.to_radians().sin_cos();
         let (across, down) = (Weights::new(BANDS, 1.0 / cos - 1.0), Weights::new(BANDS, sin));
         let stride = (canvas.width * BANDS).next_multiple_of(ACROSS.max(DOWN));
@@ -144,21 +155,7 @@ impl<'a, const BANDS: usize, const ACROSS: usize, const DOWN: usize> Turn<'a, BA
         // A power of two, so that a row is found with a mask.
         let ring_rows = (span as usize + down.taps + 3).next_power_of_two();
         let ring = vec![0; stride * ring_rows];
-        let unpacked = vec![0; if page.mode == ColourMode::Lineart { page.width } else { 0 }];
-        let mut turn = Self {
-            page: *page,
-            canvas: *canvas,
-            paper,
-            sin,
-            cos,
-            across,
-            down,
-            stride,
-            ring,
-            ring_rows,
-            next: 0,
-            unpacked,
-        };
+        let mut turn = Self { scan, canvas: *canvas, paper, sin, cos, across, down, stride, ring, ring_rows, next: 0 };
         turn.next = turn.rows_needed(0, 1).0;
         turn
     }
@@ -167,28 +164,30 @@ impl<'a, const BANDS: usize, const ACROSS: usize, const DOWN: usize> Turn<'a, BA
         let mut strip = vec![0; self.stride * STRIP];
         for top in (0..self.canvas.height).step_by(STRIP) {
             let rows = STRIP.min(self.canvas.height - top);
-            let (_, until) = self.rows_needed(top, rows);
-            while self.next < until {
-                self.pass_across(self.next);
-                self.next += 1;
-            }
-            for (y, out) in strip.chunks_exact_mut(self.stride).take(rows).enumerate() {
-                pass_down(self, self.row_start(top + y), out);
-                if let Some(lid) = &self.canvas.lid {
-                    lid.paint(out, self.place(0, top + y), (self.cos, self.sin), self.paper);
-                }
-            }
+            self.strip(top, &mut strip[..rows * self.stride]);
             each(&strip, rows)?;
         }
         Ok(())
     }
 
+    /// Makes the rows of a strip that begins at row `top`. Strips follow each other.
+    fn strip(&mut self, top: usize, strip: &mut [u8]) {
+        let (_, until) = self.rows_needed(top, strip.len() / self.stride);
+        while self.next < until {
+            self.pass_across(self.next);
+            self.next += 1;
+        }
+        for (out, y) in strip.chunks_exact_mut(self.stride).zip(top..) {
+            pass_down(self, self.row_start(y), out);
+            if let Some(lid) = &self.canvas.lid {
+                lid.paint(out, self.place(0, y), (self.cos, self.sin), self.paper);
+            }
+        }
+    }
+
     /// The place in the scan of the middle of the canvas's pixel (x, y), edges at integers.
     fn place(&self, x: usize, y: usize) -> (f64, f64) {
-        let (dx, dy) =
-            (x as f64 + 0.5 - self.canvas.width as f64 / 2.0, y as f64 + 0.5 - self.canvas.height as f64 / 2.0);
-        let (cx, cy) = self.canvas.centre;
-        (cx + dx * self.cos - dy * self.sin, cy + dx * self.sin + dy * self.cos)
+        self.canvas.comes_from((x as f64 + 0.5, y as f64 + 0.5))
     }
 
     /// Where in the scan's rows the first pixel of the canvas's row `y` lies.
@@ -208,18 +207,13 @@ impl<'a, const BANDS: usize, const ACROSS: usize, const DOWN: usize> Turn<'a, BA
     fn pass_across(&mut self, y: isize) {
         let at = (y as usize & (self.ring_rows - 1)) * self.stride;
         let out = &mut self.ring[at..at + self.stride];
-        if y < 0 || y >= self.page.height as isize {
+        if y < 0 || y >= self.scan.height() as isize {
             out.as_chunks_mut::<BANDS>().0.fill(self.paper);
             return;
         }
-        let mut row = self.page.row(y as usize);
-        if self.page.mode == ColourMode::Lineart {
-            unpack_lineart(row, &mut self.unpacked);
-            row = &self.unpacked;
-        }
         let (dx, dy) = (0.5 - self.canvas.width as f64 / 2.0, y as f64 + 0.5 - self.canvas.centre.1);
         let start = self.canvas.centre.0 - 0.5 + dx / self.cos - dy * self.sin / self.cos;
-        pass_across(out, row, &self.across, (start, 1.0 / self.cos), self.paper);
+        pass_across(out, self.scan.row(y as usize), &self.across, (start, 1.0 / self.cos), self.paper);
     }
 }
 
@@ -259,8 +253,8 @@ fn pass_across<const BANDS: usize, const N: usize>(
 
 /// One row of the result: each block reads its taps from rows of the ring.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512vl", "x86_64+avx2"))]
-fn pass_down<const BANDS: usize, const ACROSS: usize, const N: usize>(
-    turn: &Turn<'_, BANDS, ACROSS, N>,
+fn pass_down<S, const BANDS: usize, const ACROSS: usize, const N: usize>(
+    turn: &Turn<S, BANDS, ACROSS, N>,
     start: f64,
     out: &mut [u8],
 ) {

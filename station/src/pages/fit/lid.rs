@@ -39,6 +39,14 @@ impl Lid {
         self.torn.iter().flatten().count()
     }
 
+    /// Where along a row of the result [`Self::paint`] may paint. The row has `n` pixels, which lie as it says.
+    pub(crate) fn zones(&self, n: usize, start: (f64, f64), step: (f64, f64)) -> impl Iterator<Item = Range<usize>> {
+        let along = distances(self.quad, self.seen, start, step);
+        let edges = along.map(move |(_, distance, gain)| below(distance, gain, self.inside, n));
+        let torn = self.torn.iter().flatten().map(move |torn| torn.reach((start, step), n));
+        edges.chain(torn).chain(self.holes.iter().flatten().map(move |hole| self.hole(hole, (start, step), n)))
+    }
+
     /// Paints the lid in a row of the result over with `paper`. The row's pixels lie at `start`, `start + step` and so on
     /// in the scan.
     pub(crate) fn paint<const BANDS: usize>(
@@ -71,15 +79,22 @@ impl Lid {
             torn.paint(pixels, (start, step), limit / 100, paper);
         }
         for hole in self.holes.iter().flatten() {
-            // Where the row passes nearest to the hole's middle, and how far from there it leaves it.
-            let (dx, dy) = (hole.x - start.0, hole.y - start.1);
-            let (along, beside) = (dx * step.0 + dy * step.1, dx * step.1 - dy * step.0);
-            let reach = (hole.radius + self.band * HOLE_RIM).powi(2) - beside * beside;
-            if reach > 0.0 {
-                let end = |at: f64| at.clamp(0.0, n as f64) as usize;
-                pixels[end(along - reach.sqrt())..end(along + reach.sqrt() + 1.0)].fill(paper);
-            }
+            pixels[self.hole(hole, (start, step), n)].fill(paper);
         }
+    }
+
+    /// Where a row of `n` pixels crosses a punch hole that is filled.
+    fn hole(&self, hole: &Hole, (start, step): ((f64, f64), (f64, f64)), n: usize) -> Range<usize> {
+        // Where the row passes nearest to the hole's middle, and how far from there it leaves it, in its own pixels.
+        let pixel = step.0.hypot(step.1);
+        let (dx, dy) = (hole.x - start.0, hole.y - start.1);
+        let (along, beside) = ((dx * step.0 + dy * step.1) / pixel, (dx * step.1 - dy * step.0) / pixel);
+        let reach = (hole.radius + self.band * HOLE_RIM).powi(2) - beside * beside;
+        if reach <= 0.0 {
+            return 0..0;
+        }
+        let end = |at: f64| at.clamp(0.0, n as f64) as usize;
+        end((along - reach.sqrt()) / pixel)..end((along + reach.sqrt()) / pixel + 1.0)
     }
 }
 

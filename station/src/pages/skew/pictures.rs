@@ -111,7 +111,8 @@ fn solid(ink: &InkMap, (across, down): (usize, usize), limit: u8) -> Vec<bool> {
             ink.add_darker(&mut columns, at, limit);
         }
         let cells = columns.as_chunks::<CELL>().0.iter();
-        solid.extend(cells.map(|cell| cell.iter().map(|&n| usize::from(n)).sum::<usize>() * 100 >= SOLID * CELL * CELL));
+        solid
+            .extend(cells.map(|cell| cell.iter().map(|&n| usize::from(n)).sum::<usize>() * 100 >= SOLID * CELL * CELL));
     }
     solid
 }
