@@ -28,6 +28,11 @@ const AROUND_MM: f64 = 1.2;
 const GREY: u8 = 90;
 /// Levels within a hole differ by no more than this from the lid.
 const EVEN: u8 = 18;
+/// The lid's grey where it was not seen, and how far a hole may be off the lid's grey if nothing is filled by it.
+const BLACK: u8 = 12;
+const SHADED: u8 = 40;
+/// A hole at the middle of an edge lies so near to it, in mm.
+const MIDDLE_MM: f64 = 4.0;
 /// A punch hole with its rim is so many times as wide as the hole.
 pub(crate) const HOLE: f64 = 1.3;
 /// The most holes that are told of a sheet.
@@ -41,38 +46,82 @@ pub(crate) struct Hole {
     pub(crate) radius: f64,
 }
 
+/// A disc of the lid's grey, and how far its middle lies from the sheet's edges, in mm.
+struct Disc {
+    hole: Hole,
+    from_edges: [f64; 4],
+}
+
+impl Disc {
+    /// Whether one punch may have made this and another disc: they lie alike far from an edge.
+    fn is_fellow(&self, other: &Self) -> bool {
+        let pairs = self.from_edges.iter().zip(other.from_edges);
+        self.hole != other.hole
+            && pairs.into_iter().any(|(mine, theirs)| *mine < FROM_EDGE_MM && (mine - theirs).abs() < ALIKE_MM)
+    }
+
+    /// Whether it lies at the middle of an edge.
+    fn is_in_the_middle(&self) -> bool {
+        let middle = |a: usize| (self.from_edges[a] - self.from_edges[a + 2]).abs() < 2.0 * MIDDLE_MM;
+        let near = |a: usize| self.from_edges[a].min(self.from_edges[a + 2]) < FROM_EDGE_MM;
+        (middle(0) && near(1)) || (middle(1) && near(0))
+    }
+}
+
 /// Finds the holes of a sheet in `small`, a reduced picture of a scan of `dpi`. `lid` is the grey of the lid, if it is seen.
 pub(crate) fn find(small: &Grey, paper: u8, sheet: &Sheet, lid: Option<u8>, dpi: f64) -> Vec<Hole> {
     let Some(lid) = lid.filter(|&lid| lid < paper.saturating_sub(CONTRAST)) else { return Vec::new() };
+    let discs = discs(small, paper, sheet, Like { lid, off: 0 }, dpi);
+    kept(&discs, |disc| lid > GREY || discs.iter().any(|other| disc.is_fellow(other)))
+}
+
+/// What is most likely a hole: by this nothing is filled, but a sheet with nothing else on it is blank. The lid may lie in a
+/// shadow, or not be seen and black; a hole that is alone lies at the middle of an edge, where a sheet is hung by it.
+pub(crate) fn likely(small: &Grey, paper: u8, sheet: &Sheet, lid: Option<u8>, dpi: f64) -> Vec<Hole> {
+    let lid = lid.unwrap_or(BLACK);
+    if lid >= paper.saturating_sub(CONTRAST) {
+        return Vec::new();
+    }
+    let discs = discs(small, paper, sheet, Like { lid, off: SHADED }, dpi);
+    let px = ROUND_MM * dpi / 25.4;
+    kept(&discs, |disc| {
+        let is_alike = |other: &Disc| (disc.hole.radius - other.hole.radius).abs() < px / 2.0;
+        disc.is_in_the_middle() || discs.iter().any(|other| is_alike(other) && disc.is_fellow(other))
+    })
+}
+
+fn kept(discs: &[Disc], is_hole: impl Fn(&Disc) -> bool) -> Vec<Hole> {
+    discs.iter().filter(|disc| is_hole(disc)).map(|disc| disc.hole).take(MOST).collect()
+}
+
+/// What a hole must look like: the lid's grey, or one that is off it by so much.
+#[derive(Clone, Copy)]
+struct Like {
+    lid: u8,
+    off: u8,
+}
+
+/// Discs that are as even as the lid, near an edge of the sheet.
+fn discs(small: &Grey, paper: u8, sheet: &Sheet, like: Like, dpi: f64) -> Vec<Disc> {
     let mm = f64::from(small.dpi) / 25.4;
     let scale = dpi / f64::from(small.dpi);
     // Half-way to the paper at most.
-    let limit = lid + NEAR.min((paper - lid) / 2);
+    let limit = like.lid + NEAR.min((paper - like.lid) / 2);
     let across = (DIAMETER_MM.start() * mm) as usize..=(DIAMETER_MM.end() * mm).ceil() as usize;
-    let mut holes: Vec<(Hole, [f64; 4])> = Vec::new();
+    let mut discs: Vec<Disc> = Vec::new();
     for y in (0..small.height).step_by(EVERY) {
         for run in dark_runs(small.row(y), limit).filter(|run| across.contains(&run.len())) {
-            let Some(hole) = disc(small, &run, y, lid, limit, mm) else { continue };
+            let Some(hole) = disc(small, &run, y, like, limit, mm) else { continue };
             let hole = Hole { x: hole.x * scale, y: hole.y * scale, radius: hole.radius * scale };
             let from_edges = sheet.distances((hole.x, hole.y)).map(|px| px * 25.4 / dpi);
             let near = from_edges.iter().all(|&d| d > 0.0) && from_edges.iter().any(|&d| d < FROM_EDGE_MM);
-            let known = holes.iter().any(|(other, _)| (other.x - hole.x).hypot(other.y - hole.y) < hole.radius);
-            if near && !known {
-                holes.push((hole, from_edges));
+            let is_it = |other: &Disc| (other.hole.x - hole.x).hypot(other.hole.y - hole.y) < hole.radius;
+            if near && !discs.iter().any(is_it) {
+                discs.push(Disc { hole, from_edges });
             }
         }
     }
-    let has_fellow = |i: usize| {
-        lid > GREY
-            || holes.iter().enumerate().any(|(j, other)| {
-                let alike = |e: usize| {
-                    let (mine, theirs) = (holes[i].1[e], other.1[e]);
-                    mine < FROM_EDGE_MM && (mine - theirs).abs() < ALIKE_MM
-                };
-                j != i && (0..4).any(alike)
-            })
-    };
-    (0..holes.len()).filter(|&i| has_fellow(i)).map(|i| holes[i].0).take(MOST).collect()
+    discs
 }
 
 /// Stretches of a row that are darker than `limit`.
@@ -88,13 +137,15 @@ fn dark_runs(row: &[u8], limit: u8) -> impl Iterator<Item = Range<usize>> {
 
 /// The disc through whose middle part a run of dark pixels goes, if there is one that looks like the lid inside; in pixels
 /// of `small`.
-fn disc(small: &Grey, run: &Range<usize>, y: usize, lid: u8, limit: u8, mm: f64) -> Option<Hole> {
+fn disc(small: &Grey, run: &Range<usize>, y: usize, like: Like, limit: u8, mm: f64) -> Option<Hole> {
     let first = extent(small, (run.start + run.end) / 2, y, limit, mm)?;
     let level = |hole: &Hole, radius: f64, direction: usize| {
         let (sin, cos) = (direction as f64 * std::f64::consts::TAU / DIRECTIONS as f64).sin_cos();
         let (x, y) = ((hole.x + radius * cos) as usize, (hole.y + radius * sin) as usize);
         (x < small.width && y < small.height).then(|| small.data[y * small.width + x])
     };
+    let middle = level(&first, 0.0, 0)?;
+    let lid = if middle.abs_diff(like.lid) <= like.off { middle } else { like.lid };
     // The rim is half-way between the lid and the paper that is there, which may lie in a shadow.
     let mut around: Vec<u8> = (0..DIRECTIONS).filter_map(|d| level(&first, first.radius + AROUND_MM * mm, d)).collect();
     around.sort_unstable();
@@ -173,6 +224,19 @@ mod tests {
         assert_eq!(find(&small, 228, &sheet, Some(150), 300.0).len(), 1);
         let (small, sheet) = scan(150, &[(12.0, 60.0)], 110, |_| 228.0);
         assert_eq!(find(&small, 228, &sheet, Some(150), 300.0).len(), 0, "darker than the lid");
+    }
+
+    #[test]
+    fn a_sheet_that_is_hung_and_a_pair_without_a_lid_have_likely_holes() {
+        let likely = |discs: &[(f64, f64)], level: u8, lid: Option<u8>| {
+            let (small, sheet) = scan(12, discs, level, |_| 228.0);
+            likely(&small, 228, &sheet, lid, 300.0).len()
+        };
+        assert_eq!(likely(&[(75.0, 12.0)], 12, Some(12)), 1, "at the middle of the upper edge");
+        assert_eq!(likely(&[(60.0, 12.0)], 12, Some(12)), 0, "a dot somewhere at an edge");
+        assert_eq!(likely(&[(75.0, 100.0)], 12, Some(12)), 0, "in the middle of the sheet");
+        assert_eq!(likely(&[(12.0, 60.0), (12.5, 140.0)], 20, None), 2);
+        assert_eq!(likely(&[(12.0, 60.0), (12.5, 140.0)], 70, None), 0, "too bright for a black lid");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! [`geometry`] (views and images) → [`reduce`] → [`ink`] → [`paper`] → [`beyond`] → [`holes`] → [`torn`] → [`blank`] →
 //! [`skew`] → [`fit`] → [`quality`] → [`seal`] → [`red_header`] → [`streaks`] → [`glass`] → [`same`] → [`turn`] → [`proof`] → [`encode`], the last
-//! three joined by [`deliver`]; what is asked of a page, its [`profile`] says
+//! three joined by [`deliver`]; how the sheet lies, [`laid`] puts together; what is asked of a page, its [`profile`] says
 //!
 //! Sign everywhere: an angle is the rotation in degrees that straightens the page, positive = counter-clockwise as seen
 //! on screen. Lengths are pixels of the image at hand unless they say mm.
@@ -16,6 +16,7 @@ pub(crate) mod geometry;
 pub(crate) mod glass;
 mod holes;
 pub(crate) mod ink;
+mod laid;
 pub(crate) mod paper;
 pub(crate) mod preview;
 pub(crate) mod profile;
@@ -34,13 +35,12 @@ mod tests;
 mod torn;
 pub(crate) mod turn;
 
-use beyond::Beyond;
 use fit::Fit;
 pub(crate) use geometry::{BadPage, Grey, Image, MAX_SIDE, View};
 use glass::Specks;
 use holes::Hole;
 use ink::InkMap;
-use paper::Sheet;
+use laid::Laid;
 use platen_protocol::uplink::ColourMode;
 pub(crate) use profile::Profile;
 use proof::Mark;
@@ -49,10 +49,8 @@ pub(crate) use reduce::{Arriving, adopted, reduced};
 pub(crate) use same::Signature;
 use seal::Ring;
 use serde::{Deserialize, Serialize};
-use skew::Skew;
 use std::{borrow::Cow, panic::resume_unwind, thread};
 pub(crate) use steps::steps;
-use torn::Torn;
 
 /// A page is turned only if the estimate is at least this sure; set from the generated pages, see docs/PERFORMANCE.md.
 const SURE: f64 = 0.35;
@@ -195,14 +193,6 @@ impl Flag {
     }
 }
 
-/// How sure the edges of a blank sheet are of its angle.
-const EDGES_ALONE: f64 = 0.8;
-/// Where this share of the page or more is inked, shadows of its edges need not be looked for, unless all of it is faint.
-const FEW: f32 = 0.03;
-/// Levels of one lid differ by less than this.
-const LID_EVEN: u8 = 20;
-/// Nearer to an edge than this, lid and paper are mixed in the reduced picture, in mm.
-const MIXED_MM: f64 = 0.4;
 /// Nearer to the sheet's edges than this lie their shadows, in mm.
 const RIM_MM: f64 = 4.0;
 /// A corner may lie so far outside of the scan before the sheet is said to leave the glass, in mm.
@@ -215,10 +205,11 @@ pub(crate) fn examine(page: &View<'_>, fine: &Grey, profile: &Profile, lay: Lay)
     let laid = Laid::find(page, fine, &ink);
     let sheet = &laid.sheet;
     let streaks = streaks::find(fine);
-    let not_written = (laid.holes.as_slice(), streaks.as_slice());
     // What lies beside a sheet that only its shadows show may be ink after all: rules look like them.
     let written = laid.is_guessed().then(|| ink.without_edges(&laid.guessed, dpi));
-    let blank = blank::is_blank(page, fine, written.as_ref().unwrap_or(&ink), sheet, not_written);
+    let written = written.as_ref().unwrap_or(&ink);
+    let blank_but_for = |holes: &[Hole]| blank::is_blank(page, fine, written, sheet, (holes, &streaks));
+    let blank = blank_but_for(&laid.holes) || laid.likely_holes.as_deref().is_some_and(blank_but_for);
     // The skew takes as long as all else that does not ask for it: a page's findings are waited for.
     let (skew, beside) = thread::scope(|scope| {
         let beside = scope.spawn(|| Beside::find(page, fine, &ink, &laid, lay));
@@ -288,80 +279,6 @@ impl<'a> Beside<'a> {
                 red_header::is_there(fine, small, area, level)
             },
             specks: (lay == Lay::Glass).then(|| glass::specks(&ink.coarse, sheet, dpi)),
-        }
-    }
-}
-
-/// How a sheet lies on the glass, and what else lies there.
-struct Laid {
-    sheet: Sheet,
-    /// Edges beyond which something was found: they are not among those of `sheet`.
-    cutting: [bool; 4],
-    /// The sheet by those edges, too.
-    outermost: Sheet,
-    /// The sheet with the edges that only their shadows show: for weighing, not for cutting.
-    guessed: Sheet,
-    /// The ink on that sheet alone, if it is whole.
-    ink_on_sheet: Option<InkMap>,
-    /// There is little ink: what shadows show is listened to.
-    few: bool,
-    beyond: Beyond,
-    holes: Vec<Hole>,
-    /// Torn corners between good edges.
-    torn: [Option<Torn>; 4],
-    marks: Vec<Mark>,
-}
-
-impl Laid {
-    fn find(page: &View<'_>, fine: &Grey, ink: &InkMap) -> Self {
-        let dpi = f64::from(page.dpi);
-        let level = ink::paper_level(fine);
-        let edges = paper::edges(&ink.grey);
-        let within = |edges| Sheet::within(edges, &ink.grey, (page.width, page.height));
-        let outermost = within(edges);
-        let beyond = beyond::look(&ink.grey, level, &outermost, dpi);
-        let lid = beyond.lid.or_else(|| fit::sliver(&ink.grey, &outermost, dpi, MIXED_MM));
-        let holes = holes::find(&ink.grey, level, &outermost, lid, dpi);
-        let in_hole = |(x, y): (f64, f64)| holes.iter().any(|h| (x - h.x).hypot(y - h.y) < h.radius * 1.5);
-        let band = fit::BAND_MM * dpi / 25.4;
-        let inside = outermost.inside(band);
-        let is_lid = |place, level: u8| lid.is_some_and(|lid| level.abs_diff(lid) < LID_EVEN) && !inside.holds(place);
-        // A pixel across an edge is lid by a part.
-        let mixed = MIXED_MM * dpi / 25.4;
-        let sides = outermost.inside(0.0);
-        let on_edge =
-            |place| sides.distances(place).iter().zip(outermost.seen).any(|(d, seen)| seen && d.abs() < mixed);
-        let marks = proof::marks(ink, page, |place, level| in_hole(place) || is_lid(place, level) || on_edge(place));
-        // An edge with anything but a lid beyond it, or with ink, is none.
-        let (uneven, inked) = (fit::cutting(&ink.grey, &outermost, dpi), proof::beyond(&marks, &outermost, band));
-        let cutting: [bool; 4] = std::array::from_fn(|i| uneven[i] || inked[i]);
-        let good = std::array::from_fn(|i| edges[i].filter(|_| !cutting[i]));
-        let sheet = within(good);
-        let torn = torn::find(&ink.grey, level, &sheet, beyond.lid, dpi);
-        let few = ink.share() < FEW;
-        let by_shadows = (sheet.seen.contains(&false) && (few || blank::is_faint(ink))).then(|| {
-            let shadows = paper::shadows(&ink.grey);
-            within(std::array::from_fn(|i| good[i].or(shadows[i])))
-        });
-        let ink_on_sheet = by_shadows.as_ref().filter(|guessed| guessed.is_whole(page)).map(|sheet| ink.on(sheet, dpi));
-        let guessed = by_shadows.filter(|guessed| guessed.angle.is_some()).unwrap_or_else(|| sheet.clone());
-        Self { sheet, cutting, outermost, guessed, ink_on_sheet, few, beyond, holes, torn, marks }
-    }
-
-    /// Only shadows show some of its edges.
-    fn is_guessed(&self) -> bool {
-        self.guessed.seen != self.sheet.seen
-    }
-
-    fn skew(&self, fine: &Grey, ink: &InkMap, blank: bool, streaks: &[f64]) -> Skew {
-        match self.guessed.angle {
-            // A blank page lies as its sheet lies.
-            Some(angle) if blank => Skew { angle, confidence: EDGES_ALONE },
-            _ if self.few => {
-                let ink = self.ink_on_sheet.as_ref().unwrap_or(ink);
-                skew::find(fine, ink, (&self.guessed, self.sheet.angle.is_some()), streaks)
-            }
-            _ => skew::find(fine, ink, (&self.sheet, self.sheet.angle.is_some()), streaks),
         }
     }
 }
