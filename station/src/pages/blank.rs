@@ -13,7 +13,6 @@ use super::{
     paper::Sheet,
 };
 use sharp::Sharpness;
-use std::cell::OnceCell;
 
 /// A pixel of a patch is darker than its surroundings by more than this.
 const DARK: u8 = 5;
@@ -30,7 +29,7 @@ const PART: usize = 4;
 /// A patch as small as a full stop, in mm², must be so much darker than its surroundings.
 const SMALL_MM2: f32 = 0.5;
 const SMALL_DEPTH: f32 = 9.0;
-/// A piece of a streak is at least so long, and lies so near to where it was found, in mm.
+/// A piece of a streak is at least so long, if it is not faint, and lies so near to where it was found, in mm.
 const STREAK_MM: f32 = 20.0;
 const STREAK_WIDE_MM: f64 = 1.0;
 /// So many pairs of neighbours say enough about the grain.
@@ -63,12 +62,9 @@ pub(crate) fn is_blank(
     };
     let least = (GRAINS * grain(fine)).clamp(LEAST_STEP, MOST_STEP);
     let mut seen = vec![false; coarse.data.len()];
-    let sharpness = OnceCell::new();
-    let is_ink = |patch: &[usize]| {
-        let depth = depth(coarse, patch);
-        depth >= DEEP || sharpness.get_or_init(|| Sharpness::new(page, ink, on_paper)).is_ink(patch, depth)
-    };
-    let (mut patch, mut doubtful) = (Vec::new(), Vec::new());
+    let mut patch = Vec::new();
+    // Faint patches that may be writing.
+    let mut doubtful: Vec<Vec<usize>> = Vec::new();
     for start in 0..coarse.data.len() {
         if seen[start] || coarse.data[start] <= DARK {
             continue;
@@ -77,14 +73,19 @@ pub(crate) fn is_blank(
         // A stamp across two sheets and a frame that runs off the sheet are on it as well as beside it.
         patch.retain(|&i| on_paper(i));
         if is_writing(coarse, fine, &patch, least, streaks) {
-            if is_ink(&patch) {
+            if depth(coarse, &patch) >= DEEP {
                 return false;
             }
-            doubtful.append(&mut patch);
+            doubtful.push(patch.clone());
         }
     }
+    if doubtful.is_empty() {
+        return true;
+    }
+    let sharpness = Sharpness::new(page, ink, on_paper);
+    let is_ink = |patch: &[usize], asked: usize| sharpness.is_ink(patch, depth(coarse, patch), asked);
     // Each by itself may be too small to tell.
-    doubtful.is_empty() || !is_ink(&doubtful)
+    !doubtful.iter().any(|patch| is_ink(patch, doubtful.len())) && !is_ink(&doubtful.concat(), 1)
 }
 
 /// Whether nothing on a page is so dark that it must be ink.
@@ -144,7 +145,7 @@ fn is_writing(coarse: &Grey, fine: &Grey, patch: &[usize], least: f32, streaks: 
     // A streak of the scanner: straight down a good part of the scan, where dirt was found on its glass.
     let left = patch.iter().map(|&i| i % coarse.width).min().unwrap_or(0) as f32 / mm;
     let on_streak = |&at: &f64| (f64::from(left + wide / 2.0) - at).abs() < STREAK_WIDE_MM;
-    if wide < 1.1 && high > STREAK_MM && streaks.iter().any(on_streak) {
+    if wide < 1.1 && (high > STREAK_MM || depth < f32::from(DEEP)) && streaks.iter().any(on_streak) {
         return false;
     }
     if area < SMALL_MM2 && depth < SMALL_DEPTH {

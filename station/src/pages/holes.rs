@@ -28,9 +28,12 @@ const AROUND_MM: f64 = 1.2;
 const GREY: u8 = 90;
 /// Levels within a hole differ by no more than this from the lid.
 const EVEN: u8 = 18;
-/// The lid's grey where it was not seen, and how far a hole may be off the lid's grey if nothing is filled by it.
+/// If nothing is filled by it: the lid's grey where it was not seen, how far a hole may be off the lid's grey, how far levels
+/// within it may be apart, and how many spots of dust or lineart's speckle may lie on a circle around it.
 const BLACK: u8 = 12;
 const SHADED: u8 = 40;
+const SHADED_EVEN: u8 = 28;
+const SPOTS: usize = 2;
 /// A hole at the middle of an edge lies so near to it, in mm.
 const MIDDLE_MM: f64 = 4.0;
 /// A punch hole with its rim is so many times as wide as the hole.
@@ -71,7 +74,7 @@ impl Disc {
 /// Finds the holes of a sheet in `small`, a reduced picture of a scan of `dpi`. `lid` is the grey of the lid, if it is seen.
 pub(crate) fn find(small: &Grey, paper: u8, sheet: &Sheet, lid: Option<u8>, dpi: f64) -> Vec<Hole> {
     let Some(lid) = lid.filter(|&lid| lid < paper.saturating_sub(CONTRAST)) else { return Vec::new() };
-    let discs = discs(small, paper, sheet, Like { lid, off: 0 }, dpi);
+    let discs = discs(small, paper, sheet, Like { lid, off: 0, even: EVEN, spots: 0 }, dpi);
     kept(&discs, |disc| lid > GREY || discs.iter().any(|other| disc.is_fellow(other)))
 }
 
@@ -82,7 +85,7 @@ pub(crate) fn likely(small: &Grey, paper: u8, sheet: &Sheet, lid: Option<u8>, dp
     if lid >= paper.saturating_sub(CONTRAST) {
         return Vec::new();
     }
-    let discs = discs(small, paper, sheet, Like { lid, off: SHADED }, dpi);
+    let discs = discs(small, paper, sheet, Like { lid, off: SHADED, even: SHADED_EVEN, spots: SPOTS }, dpi);
     let px = ROUND_MM * dpi / 25.4;
     kept(&discs, |disc| {
         let is_alike = |other: &Disc| (disc.hole.radius - other.hole.radius).abs() < px / 2.0;
@@ -94,11 +97,13 @@ fn kept(discs: &[Disc], is_hole: impl Fn(&Disc) -> bool) -> Vec<Hole> {
     discs.iter().filter(|disc| is_hole(disc)).map(|disc| disc.hole).take(MOST).collect()
 }
 
-/// What a hole must look like: the lid's grey, or one that is off it by so much.
+/// What a hole must look like: the lid's grey, or one that is off it by so much, as even as this, but for so many spots.
 #[derive(Clone, Copy)]
 struct Like {
     lid: u8,
     off: u8,
+    even: u8,
+    spots: usize,
 }
 
 /// Discs that are as even as the lid, near an edge of the sheet.
@@ -152,9 +157,12 @@ fn disc(small: &Grey, run: &Range<usize>, y: usize, like: Like, limit: u8, mm: f
     let around = *around.get(around.len() / 2)?;
     let rim = lid + around.checked_sub(lid).filter(|&above| above >= CONTRAST)? / 2;
     let hole = extent(small, first.x as usize, first.y as usize, rim, mm)?;
-    let all = |radius: f64, is: &dyn Fn(u8) -> bool| (0..DIRECTIONS).all(|d| level(&hole, radius, d).is_some_and(is));
+    let all = |radius: f64, is: &dyn Fn(u8) -> bool| {
+        let spots = (0..DIRECTIONS).filter(|&d| !level(&hole, radius, d).is_some_and(is));
+        spots.count() <= like.spots
+    };
     // Inside, without the blurred rim, it is as dark and as even as the lid; around it is paper.
-    let is_lid = |v: u8| v.abs_diff(lid) <= EVEN;
+    let is_lid = |v: u8| v.abs_diff(lid) <= like.even;
     let is_hole = all(hole.radius - 2.0, &is_lid) && all(hole.radius / 2.0, &is_lid) && is_lid(level(&hole, 0.0, 0)?);
     (is_hole && all(hole.radius + 2.0, &|v| v >= rim)).then_some(hole)
 }

@@ -44,7 +44,7 @@ pub(super) struct Laid {
 }
 
 impl Laid {
-    pub(super) fn find(page: &View<'_>, fine: &Grey, ink: &InkMap) -> Self {
+    pub(super) fn find(page: &View<'_>, fine: &Grey, ink: &InkMap, streaks: &[f64]) -> Self {
         let dpi = f64::from(page.dpi);
         let level = ink::paper_level(fine);
         let edges = paper::edges(&ink.grey);
@@ -73,7 +73,7 @@ impl Laid {
         let likely = few.then(|| holes::likely(&ink.grey, level, &outermost, lid, dpi));
         let likely_holes = likely.filter(|likely| likely.len() > holes.len());
         let by_shadows = (sheet.seen.contains(&false) && (few || blank::is_faint(ink))).then(|| {
-            let shadows = paper::shadows(&ink.grey);
+            let shadows = paper::shadows(&ink.grey, streaks);
             within(std::array::from_fn(|i| good[i].or(shadows[i])))
         });
         let ink_on_sheet = by_shadows.as_ref().filter(|guessed| guessed.is_whole(page)).map(|sheet| ink.on(sheet, dpi));

@@ -202,9 +202,9 @@ const OUTSIDE_MM: f64 = 3.0;
 pub(crate) fn examine(page: &View<'_>, fine: &Grey, profile: &Profile, lay: Lay) -> Findings {
     let dpi = f64::from(page.dpi);
     let ink = ink::InkMap::new(fine);
-    let laid = Laid::find(page, fine, &ink);
-    let sheet = &laid.sheet;
     let streaks = streaks::find(fine);
+    let laid = Laid::find(page, fine, &ink, &streaks);
+    let sheet = &laid.sheet;
     // What lies beside a sheet that only its shadows show may be ink after all: rules look like them.
     let written = laid.is_guessed().then(|| ink.without_edges(&laid.guessed, dpi));
     let written = written.as_ref().unwrap_or(&ink);

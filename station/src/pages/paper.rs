@@ -2,7 +2,10 @@
 //!
 //! From each side of the scan every line of pixels is walked inwards over the lid until it steps up to paper; a line is
 //! put through those places that most of them agree on (torn corners and dust do not agree). A white lid shows no edge:
-//! then the scan's own border stands in, and nothing is claimed about the sheet.
+//! then the scan's own border stands in, and nothing is claimed about the sheet. Its shadows may show one; see
+//! [`shadows`].
+
+mod shadows;
 
 use super::{
     geometry::{Grey, View},
@@ -10,6 +13,7 @@ use super::{
     strips::transposed,
 };
 use platen_protocol::uplink::ColourMode;
+pub(super) use shadows::shadows;
 use std::ops::Range;
 
 /// A step up to paper is at least this high.
@@ -22,16 +26,6 @@ const AGREE: f32 = 1.0;
 const QUORUM: f32 = 0.5;
 /// An edge that leans further than this is none: tan 17°.
 const LEAN: f32 = 0.31;
-
-/// At an edge without a dark lid grey changes by so much over two pixels, most steeply within so many.
-const SHADOW: i32 = 4;
-const SHADOW_REACH: usize = 6;
-/// And by so many times what it changes by anyway: the first that shows an edge, as coarse paper looks like one everywhere.
-const GRAINS: [i32; 3] = [5, 7, 9];
-/// A shadow is no darker than this below the lid; ink is.
-const SHADOW_MOST: i32 = 45;
-/// Edges whose slopes agree within this belong to one sheet.
-const SQUARE: f32 = 0.01;
 
 /// A sheet on a bright lid covers at least this share of the scan.
 const WHOLE: f64 = 0.35;
@@ -195,77 +189,6 @@ fn edge(grey: &Grey, paper: i32, back: bool) -> Option<Edge> {
     }
     let edge = fit(&places)?;
     (edge.votes as f32 >= QUORUM * places.len() as f32).then_some(edge)
-}
-
-/// The sheet's edges on a lid about as bright as paper, by the shadows that they throw and the small steps there. Rules and
-/// margins of print can look like that too, so that this is good for weighing, and nothing is cut or painted by it.
-pub(super) fn shadows(small: &Grey) -> [Option<Edge>; 4] {
-    let turned = transposed(small);
-    let edges = [shadow(&turned, false), shadow(small, true), shadow(&turned, true), shadow(small, false)];
-    // Edges of one sheet are square to each other.
-    let Some(angle) = agreed_angle(&[(edges[0], 1.0), (edges[2], 1.0), (edges[3], -1.0), (edges[1], -1.0)]) else {
-        return [None; 4];
-    };
-    let slope = angle.to_radians().tan() as f32;
-    let signs = [1.0, -1.0, 1.0, -1.0];
-    std::array::from_fn(|i| edges[i].filter(|edge| (edge.slope * signs[i] - slope).abs() < SQUARE))
-}
-
-/// The shadow that is met when each row is walked from its left end (`back`: from its right end).
-fn shadow(grey: &Grey, back: bool) -> Option<Edge> {
-    let grain = grain(grey);
-    GRAINS.into_iter().find_map(|grains| {
-        let places = changes(grey, back, (SHADOW * 3).max(grains * grain));
-        if places.len() * 4 < grey.height / 2 || places.len() < 24 {
-            return None;
-        }
-        let edge = fit(&places)?;
-        (edge.votes as f32 >= QUORUM * places.len() as f32).then_some(edge)
-    })
-}
-
-/// Where each second row changes first by at least so much.
-fn changes(grey: &Grey, back: bool, least: i32) -> Vec<(f32, f32)> {
-    let mut places = Vec::with_capacity(grey.height / 2);
-    for y in (1..grey.height.saturating_sub(1)).step_by(2) {
-        let rows = [grey.row(y - 1), grey.row(y), grey.row(y + 1)];
-        let line = |x: usize| -> i32 {
-            let x = if back { grey.width - 1 - x } else { x };
-            rows.iter().map(|row| i32::from(row[x])).sum()
-        };
-        if let Some(at) = first_change(line, grey.width, least) {
-            places.push((y as f32 + 0.5, if back { grey.width as f32 - at } else { at }));
-        }
-    }
-    places
-}
-
-/// By how much sums of three pixels usually differ over two pixels: the median of a sample.
-fn grain(grey: &Grey) -> i32 {
-    let mut steps: Vec<i32> = Vec::new();
-    for y in (1..grey.height.saturating_sub(1)).step_by(9) {
-        let sum = |x: usize| (y - 1..=y + 1).map(|y| i32::from(grey.row(y)[x])).sum::<i32>();
-        steps.extend((2..grey.width).step_by(11).map(|x| (sum(x) - sum(x - 2)).abs()));
-    }
-    let middle = steps.len() / 2;
-    if steps.is_empty() { 0 } else { *steps.select_nth_unstable(middle).1 }
-}
-
-/// Walks a line of sums of three pixels to the first place where it changes, and there to where it changes most steeply:
-/// up out of a shadow, or up or down from a lid to paper of nearly its own brightness.
-fn first_change(line: impl Fn(usize) -> i32, len: usize, least: i32) -> Option<f32> {
-    let until = (len * 4 / 10).max(SHADOW_REACH + 6) - SHADOW_REACH - 4;
-    let slope = |x: usize| (line(x + 1) - line(x - 1)).abs();
-    let first = (2..until).find(|&x| slope(x) >= least)?;
-    let darkest = (first - 1..first + SHADOW_REACH).map(&line).min()?;
-    if line(first - 2) - darkest > SHADOW_MOST * 3 {
-        return None;
-    }
-    let steepest = (first..first + SHADOW_REACH).rev().max_by_key(|&x| slope(x))?;
-    let (a, b, c) = (slope(steepest - 1) as f32, slope(steepest) as f32, slope(steepest + 1) as f32);
-    let bend = a - 2.0 * b + c;
-    let off = if bend < 0.0 { ((a - c) / (2.0 * bend)).clamp(-0.5, 0.5) } else { 0.0 };
-    Some(steepest as f32 + 0.5 + off)
 }
 
 enum Walk {

@@ -17,6 +17,8 @@ const SHARE: f32 = 0.06;
 const OF_DEPTH: f32 = 0.05;
 const SURE: f32 = 5.0;
 const SURELY: f32 = 3.0;
+/// For each patch that is asked (natural logarithm), so many more: 3.8 of 20 patches, 4.2 of 100, are as rare as 3 of one.
+const MORE_SURELY: f32 = 0.26;
 /// So many pixels of the ink's picture are asked of a patch, and of the paper.
 const SAMPLE: usize = 4_096;
 /// Fewer of bare paper say nothing.
@@ -39,6 +41,17 @@ struct Changes {
     near: f32,
     far: f32,
     pixels: usize,
+}
+
+impl Changes {
+    /// Of a patch so much darker than `paper`, the bare paper beside it, one of `asked` patches.
+    fn are_of_ink(&self, paper: Self, depth: u8, asked: usize) -> bool {
+        // Neighbouring second differences have pixels in common: about one in three says something of its own.
+        let chance = paper.near * (2.0 * 3.0 / self.pixels.max(1) as f32).sqrt();
+        let (near, far) = (self.near - paper.near, self.far - paper.far);
+        let surely = SURELY + MORE_SURELY * (asked as f32).ln();
+        near > SURE * chance && near - surely * chance > SHARE * far && near > OF_DEPTH * f32::from(depth).powi(2)
+    }
 }
 
 impl<'a> Sharpness<'a> {
@@ -70,14 +83,9 @@ impl<'a> Sharpness<'a> {
     }
 
     /// Whether a patch, in pixels of the ink's picture, is as sharp as ink so much darker than its surroundings is. In doubt
-    /// it is.
-    pub(super) fn is_ink(&self, patch: &[usize], depth: u8) -> bool {
-        let Some(paper) = self.paper else { return true };
-        let patch = self.changes(patch);
-        // Neighbouring second differences have pixels in common: about one in three says something of its own.
-        let chance = paper.near * (2.0 * 3.0 / patch.pixels.max(1) as f32).sqrt();
-        let (near, far) = (patch.near - paper.near, patch.far - paper.far);
-        near > SURE * chance && near - SURELY * chance > SHARE * far && near > OF_DEPTH * f32::from(depth).powi(2)
+    /// it is. The more patches are asked, the further one of them goes by chance.
+    pub(super) fn is_ink(&self, patch: &[usize], depth: u8, asked: usize) -> bool {
+        self.paper.is_none_or(|paper| self.changes(patch).are_of_ink(paper, depth, asked))
     }
 
     fn changes(&self, places: &[usize]) -> Changes {
@@ -151,7 +159,7 @@ mod tests {
                 super::super::gather(&ink.coarse, i, &mut seen, &mut patch);
                 if patch.len() > 5 {
                     patches += 1;
-                    inked += usize::from(sharpness.is_ink(&patch, super::super::depth(&ink.coarse, &patch)));
+                    inked += usize::from(sharpness.is_ink(&patch, super::super::depth(&ink.coarse, &patch), 1));
                 }
             }
         }
@@ -174,5 +182,16 @@ mod tests {
         let coarse = page(150, 40.0, 0.2);
         let (ink, strokes) = inked(&coarse);
         assert_eq!(ink, strokes);
+    }
+
+    #[test]
+    fn one_of_a_hundred_soft_patches_that_looks_sharp_is_no_ink() {
+        let paper = Changes { near: 10.0, far: 10.0, pixels: 4_096 };
+        // A share of 0.11, of which 0.014 is one standard deviation.
+        let patch = Changes { near: 27.6, far: 170.0, pixels: 96 };
+        assert!(patch.are_of_ink(paper, 12, 1));
+        assert!(!patch.are_of_ink(paper, 12, 100));
+        let sharp = Changes { near: 35.0, ..patch };
+        assert!(sharp.are_of_ink(paper, 12, 100));
     }
 }
