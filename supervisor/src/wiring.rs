@@ -72,7 +72,8 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     let bridge = Mqtt::new(broker.clone(), format!("{name}_sparkplug"), MAX_MESSAGE as u32 + 1024, QUEUE);
     let transport = Mqtt::new(broker, name, MAX_MESSAGE as u32 + 1024, QUEUE);
     let discovery = config.home_assistant.as_ref().map(|home| home.prefix.clone());
-    let listening = ingest::Config { site, group: config.broker.group.clone(), discovery };
+    let (group, patience) = (config.broker.group.clone(), ingest::PATIENCE);
+    let listening = ingest::Config { site, group, discovery, patience };
     let mut terminate = signal(SignalKind::terminate())?;
     println!("dashboards: http://{}/", listener.local_addr()?);
     println!("broker:     {address}{}", if config.broker.url.is_some() { "" } else { " (inside, MQTT 5)" });

@@ -22,7 +22,7 @@ const GROUP: usize = 500;
 /// What is listened to. States last: who hears his heartbeat answered knows that everything else is listened to.
 const CHANNELS: [Channel; 3] = [Channel::Event, Channel::Env, Channel::State];
 /// A broker has answered all of that within this.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 /// A certificate that was renewed is noticed within this.
 const LOOK: Duration = Duration::from_secs(10);
 
@@ -34,6 +34,8 @@ pub(crate) struct Config {
     pub(crate) group: Option<String>,
     /// Home Assistant's discovery prefix, if stations are to appear there.
     pub(crate) discovery: Option<String>,
+    /// How long the broker may take until all is listened to.
+    pub(crate) patience: Duration,
 }
 
 /// What the dashboards need to know at once.
@@ -85,7 +87,7 @@ async fn talk<T: Transport>(
     // Stations that Home Assistant was told of on this connection.
     let mut announced = HashSet::new();
     let mut granted = 0;
-    let mut patience = pin!(sleep(PATIENCE));
+    let mut patience = pin!(sleep(config.patience));
     loop {
         // Anew each time: the room of a large group is not held.
         let mut words = Vec::new();
@@ -95,7 +97,7 @@ async fn talk<T: Transport>(
             },
             Some((station, command)) = asked.recv() => say(config, link, &station, &Reply::Command(command)),
             () = &mut patience, if granted < CHANNELS.len() => {
-                return format!("the broker has not let the supervisor listen within {} s", PATIENCE.as_secs());
+                return format!("the broker has not let the supervisor listen within {:?}", config.patience);
             }
             () = sleep(LOOK) => {}
         }
@@ -233,17 +235,20 @@ mod tests {
     }
 
     /// An ingest on a broker that speaks these words, and what it tells.
-    async fn told(folder: &Path, words: Vec<Heard>) -> (mpsc::Sender<Heard>, watch::Receiver<Pulse>) {
+    async fn told(
+        folder: &Path,
+        words: Vec<Heard>,
+        patience: Duration,
+    ) -> (mpsc::Sender<Heard>, watch::Receiver<Pulse>) {
         let store = Store::open(&folder.join("test.db")).unwrap();
-        let (broker, heard) = mpsc::channel(1);
+        let (broker, heard) = mpsc::channel(words.len());
         let (told, pulse) = watch::channel(Pulse::default());
-        let config = Config { site: "rig".parse().unwrap(), group: None, discovery: None };
+        let config = Config { site: "rig".parse().unwrap(), group: None, discovery: None, patience };
+        let all = words.len();
+        words.into_iter().for_each(|word| broker.try_send(word).unwrap());
         tokio::spawn(run(config, Spoken(Some(heard)), store, told, mpsc::channel(1).1));
-        for word in words {
-            broker.send(word).await.unwrap();
-        }
-        // There is room once the last was heard.
-        drop(broker.reserve().await.unwrap());
+        // There is room for as many once all were heard, or nobody listens any more.
+        drop(broker.reserve_many(all).await);
         (broker, pulse)
     }
 
@@ -251,13 +256,22 @@ mod tests {
     async fn who_may_listen_to_all_is_connected_and_who_may_to_a_part_is_not() {
         let folder = tempfile::tempdir().unwrap();
         let part = vec![Heard::Up { most: 70_000 }, Heard::Listening, Heard::Listening];
-        let (broker, mut pulse) = told(folder.path(), part.clone()).await;
+        let (broker, mut pulse) = told(folder.path(), part.clone(), PATIENCE).await;
         assert!(!pulse.borrow().connected);
         broker.send(Heard::Deaf("NotAuthorized".into())).await.unwrap();
         let refused = pulse.wait_for(|pulse| pulse.connected || pulse.trouble.is_some()).await.unwrap().clone();
         assert!(!refused.connected && refused.trouble.unwrap().contains("NotAuthorized"));
 
-        let (_broker, pulse) = told(folder.path(), [part, vec![Heard::Listening]].concat()).await;
+        let (_broker, pulse) = told(folder.path(), [part, vec![Heard::Listening]].concat(), PATIENCE).await;
         assert!(pulse.borrow().connected);
+    }
+
+    #[tokio::test]
+    async fn a_broker_that_does_not_answer_is_told_of() {
+        let folder = tempfile::tempdir().unwrap();
+        let part = vec![Heard::Up { most: 70_000 }, Heard::Listening, Heard::Listening];
+        let (_broker, mut pulse) = told(folder.path(), part, Duration::from_millis(20)).await;
+        let silent = pulse.wait_for(|pulse| pulse.trouble.is_some()).await.unwrap().clone();
+        assert!(!silent.connected && silent.trouble.unwrap().contains("has not let the supervisor listen within 20ms"));
     }
 }
