@@ -44,6 +44,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    memory::start_with_small_caches();
     let filter = EnvFilter::try_from_env("PLATEN_LOG").unwrap_or_else(|_| EnvFilter::new("warn,rumqttd=error"));
     memory::stay_small();
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();

@@ -1,5 +1,26 @@
 //! How this program treats its memory.
 
+/// Starts this program once more, in the same process, with small caches for each of its threads.
+///
+/// glibc's cache of a thread keeps up to seven free blocks of each size up to 1 KiB: over an hour every thread fills its own,
+/// 0.2 MB of the 2.7 that a supervisor holds. glibc reads how large blocks may be there only when a program starts.
+/// What the user has set is left alone; if it cannot be done, the program runs with large caches.
+///
+/// Call first of all.
+pub(crate) fn start_with_small_caches() {
+    #[cfg(target_env = "gnu")]
+    {
+        use std::os::unix::process::CommandExt;
+        const TUNABLES: &str = "GLIBC_TUNABLES";
+        let mut own = std::env::args_os();
+        if let (None, Some(name), Ok(program)) = (std::env::var_os(TUNABLES), own.next(), std::env::current_exe()) {
+            let mut again = std::process::Command::new(program);
+            // Comes back only if it fails.
+            let _ = again.arg0(name).args(own).env(TUNABLES, "glibc.malloc.tcache_max=128").exec();
+        }
+    }
+}
+
 /// One arena, and large blocks apart.
 ///
 /// glibc opens an arena for nearly every thread, and each keeps the most that its threads once needed. Whatever answers a request
