@@ -10,8 +10,9 @@ use hw_tests::{
 use serde_json::Value;
 use std::{
     fs,
+    os::unix::process::ExitStatusExt,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Stdio},
 };
 
 fn page(args: &[&str], files: &[PathBuf]) -> Said {
@@ -286,4 +287,16 @@ fn files_tell_what_they_are_to_other_programs_and_lineart_stays_lineart() {
     assert_eq!((&tiff["IFD0:BitsPerSample"], &tiff["IFD0:XResolution"]), (&1.into(), &200.into()));
     let info = run(Command::new("tiffinfo").arg(out.join("lineart.tif"))).unwrap();
     assert_eq!(info.code, Some(0), "{}", info.err);
+}
+
+#[test]
+fn whoever_reads_no_further_ends_the_command_quietly() {
+    let pages = vec![samples().join("typical_0005.jpg"); 3];
+    let mut command = Command::new(artifact("platen-station").unwrap());
+    let command = command.args(["page", "--json"]).args(&pages);
+    let mut running = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(running.stdout.take());
+    let ended = running.wait_with_output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&ended.stderr), "");
+    assert_eq!(ended.status.signal(), Some(13), "{}", ended.status);
 }

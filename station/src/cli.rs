@@ -68,16 +68,34 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<i32> {
     match cli.command {
         // Before any thread is started: backends fork and raise signals.
         Command::ScanWorker => scanner::worker::run().map(|()| 0).context("scan worker"),
-        Command::Page(args) => page_file::run(&args).map(|()| 0),
+        Command::Page(args) => {
+            if args.only_tells() {
+                end_with_the_reader();
+            }
+            page_file::run(&args).map(|()| 0)
+        }
         Command::CheckConfig { file } => check_config(&file),
         Command::Board(args) => board_tool::run(&args),
-        Command::Journal(args) => journal_tool::run(&args),
+        Command::Journal(args) => {
+            if args.only_tells() {
+                end_with_the_reader();
+            }
+            journal_tool::run(&args)
+        }
         Command::Pin { name } => pin(&name),
         Command::Scan(args) => runtime()?.block_on(scan::run(*args)),
         Command::Devices => runtime()?.block_on(devices()),
         Command::Doctor { config } => runtime()?.block_on(doctor::run(&config)),
         Command::Run { config } => runtime()?.block_on(serve(&config)),
     }
+}
+
+/// What does nothing but tell ends quietly when nobody reads on (`| head`), as other tools do. Whatever scans, writes or checks
+/// goes on.
+#[allow(unsafe_code)] // sets a signal's action
+fn end_with_the_reader() {
+    // SAFETY: no handler is installed, the default action is restored.
+    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
 }
 
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {

@@ -25,6 +25,13 @@ pub(crate) struct Args {
     check_files: bool,
 }
 
+impl Args {
+    /// It prints, and checks nothing that has to be gone through to its end.
+    pub(crate) fn only_tells(&self) -> bool {
+        !self.check_files
+    }
+}
+
 /// Prints each page as the supervisor was told of it. Answers 1 if a file is missing or changed.
 pub(crate) fn run(args: &Args) -> anyhow::Result<i32> {
     let (out, state) = match (&args.config, &args.out) {

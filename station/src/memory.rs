@@ -7,16 +7,25 @@
 /// What the user has set is left alone; if it cannot be done, the program runs with large caches.
 ///
 /// Call first of all.
+#[allow(unsafe_code)] // asks the kernel, sets a signal's action
 pub(crate) fn start_with_small_caches() {
     #[cfg(target_env = "gnu")]
     {
         use std::os::unix::process::CommandExt;
         const TUNABLES: &str = "GLIBC_TUNABLES";
+        // SAFETY: reads what the kernel told this process at its start.
+        let told = |what| unsafe { libc::getauxval(what) };
+        // A program with rights of its own loses the variable, and one started by the loader's name is not its own executable.
+        if told(libc::AT_SECURE) != 0 || told(libc::AT_BASE) == 0 {
+            return;
+        }
         let mut own = std::env::args_os();
         if let (None, Some(name), Ok(program)) = (std::env::var_os(TUNABLES), own.next(), std::env::current_exe()) {
             let mut again = std::process::Command::new(program);
-            // Comes back only if it fails.
+            // Comes back only if it fails, and then with the signal as programs get it that are not Rust's.
             let _ = again.arg0(name).args(own).env(TUNABLES, "glibc.malloc.tcache_max=128").exec();
+            // SAFETY: as std sets it at the start; no other thread runs yet.
+            unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
         }
     }
 }

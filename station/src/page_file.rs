@@ -50,6 +50,13 @@ pub(crate) struct Args {
     quality: Option<u8>,
 }
 
+impl Args {
+    /// It prints, and writes no page.
+    pub(crate) fn only_tells(&self) -> bool {
+        self.out.is_none()
+    }
+}
+
 /// Goes on after a bad file, and fails at the end if there was one.
 #[allow(clippy::print_stdout)] // its output is what the user asked for
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {

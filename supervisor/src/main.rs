@@ -66,10 +66,14 @@ fn run(command: Command) -> anyhow::Result<u8> {
             Ok(0)
         }
         Command::Asyncapi => {
+            end_with_the_reader();
             println!("{}", serde_json::to_string_pretty(&asyncapi::document())?);
             Ok(0)
         }
-        Command::Verify(args) => verify::run(&args),
+        Command::Verify(args) => {
+            end_with_the_reader();
+            verify::run(&args)
+        }
         Command::Run { config } => {
             let config = config::Config::load(&config)?;
             // Two workers are enough: what asks the database has threads of its own.
@@ -78,4 +82,11 @@ fn run(command: Command) -> anyhow::Result<u8> {
             Ok(0)
         }
     }
+}
+
+/// What only prints ends quietly when nobody reads on (`| head`), as other tools do.
+#[allow(unsafe_code)] // sets a signal's action
+fn end_with_the_reader() {
+    // SAFETY: no handler is installed, the default action is restored.
+    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
 }

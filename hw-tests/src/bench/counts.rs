@@ -18,7 +18,9 @@ const STAGES: [(&str, &str); 6] = [
 #[allow(clippy::print_stdout)] // its output is what the user asked for
 pub(super) fn run(folder: &Path) -> anyhow::Result<()> {
     let counts = folder.join("callgrind.out");
+    // Or else the program would start itself again, out of valgrind's sight.
     let said = Command::new("valgrind")
+        .env("GLIBC_TUNABLES", "glibc.malloc.tcache_max=128")
         .args(["--tool=callgrind", "--dump-instr=no"])
         .arg(format!("--callgrind-out-file={}", counts.display()))
         .arg(artifact("platen-station")?)

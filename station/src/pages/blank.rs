@@ -29,9 +29,12 @@ const PART: usize = 4;
 /// A patch as small as a full stop, in mm², must be so much darker than its surroundings.
 const SMALL_MM2: f32 = 0.5;
 const SMALL_DEPTH: f32 = 9.0;
-/// A piece of a streak is at least so long, if it is not faint, and lies so near to where it was found, in mm.
+/// A piece of a streak is at least so long, and lies so near to where it was found, in mm.
 const STREAK_MM: f32 = 20.0;
 const STREAK_WIDE_MM: f64 = 1.0;
+/// A faint piece may be short, if it is no wider than this and lies so near, in mm.
+const FAINT_WIDE_MM: f32 = 0.7;
+const FAINT_OFF_MM: f64 = 0.4;
 /// So many pairs of neighbours say enough about the grain.
 const SAMPLE: usize = 100_000;
 /// The rim of a sheet holds shadows and frayed paper, in mm.
@@ -144,8 +147,11 @@ fn is_writing(coarse: &Grey, fine: &Grey, patch: &[usize], least: f32, streaks: 
     let depth = f32::from(depth(coarse, patch));
     // A streak of the scanner: straight down a good part of the scan, where dirt was found on its glass.
     let left = patch.iter().map(|&i| i % coarse.width).min().unwrap_or(0) as f32 / mm;
-    let on_streak = |&at: &f64| (f64::from(left + wide / 2.0) - at).abs() < STREAK_WIDE_MM;
-    if wide < 1.1 && (high > STREAK_MM || depth < f32::from(DEEP)) && streaks.iter().any(on_streak) {
+    let from_streak = |&at: &f64| (f64::from(left + wide / 2.0) - at).abs();
+    let runs_along = wide < 1.1 && high > STREAK_MM && streaks.iter().any(|at| from_streak(at) < STREAK_WIDE_MM);
+    let is_faint_piece =
+        wide < FAINT_WIDE_MM && depth < f32::from(DEEP) && streaks.iter().any(|at| from_streak(at) < FAINT_OFF_MM);
+    if runs_along || is_faint_piece {
         return false;
     }
     if area < SMALL_MM2 && depth < SMALL_DEPTH {

@@ -55,7 +55,8 @@ fn attempt(
     let mut proof = Proof::new(&findings.marks, &canvas, page.dpi, findings.paper);
     let mut file = Encoder::new(page.mode, size, page.dpi, profile)?;
     let untouched = canvas == turn::Canvas::whole(page);
-    if page.mode == ColourMode::Colour && file.takes_planes() && !untouched {
+    // What is not turned is copied: chroma would be averaged first and moved afterwards.
+    if page.mode == ColourMode::Colour && file.takes_planes() && canvas.degrees != 0.0 {
         turn::planes(page, &canvas, findings.paper, |strip| {
             preview.iter_mut().for_each(|small| small.planes(&strip));
             proof.strip(&strip.luma);

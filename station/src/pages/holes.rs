@@ -52,6 +52,8 @@ pub(crate) struct Hole {
 /// A disc of the lid's grey, and how far its middle lies from the sheet's edges, in mm.
 struct Disc {
     hole: Hole,
+    /// Its own grey.
+    level: u8,
     from_edges: [f64; 4],
 }
 
@@ -63,9 +65,10 @@ impl Disc {
             && pairs.into_iter().any(|(mine, theirs)| *mine < FROM_EDGE_MM && (mine - theirs).abs() < ALIKE_MM)
     }
 
-    /// Whether it lies at the middle of an edge.
-    fn is_in_the_middle(&self) -> bool {
-        let middle = |a: usize| (self.from_edges[a] - self.from_edges[a + 2]).abs() < 2.0 * MIDDLE_MM;
+    /// Whether it lies at the middle of an edge, between two that were seen.
+    fn is_in_the_middle(&self, seen: [bool; 4]) -> bool {
+        let apart = |a: usize| (self.from_edges[a] - self.from_edges[a + 2]).abs();
+        let middle = |a: usize| seen[a] && seen[a + 2] && apart(a) < 2.0 * MIDDLE_MM;
         let near = |a: usize| self.from_edges[a].min(self.from_edges[a + 2]) < FROM_EDGE_MM;
         (middle(0) && near(1)) || (middle(1) && near(0))
     }
@@ -78,19 +81,23 @@ pub(crate) fn find(small: &Grey, paper: u8, sheet: &Sheet, lid: Option<u8>, dpi:
     kept(&discs, |disc| lid > GREY || discs.iter().any(|other| disc.is_fellow(other)))
 }
 
-/// What is most likely a hole: by this nothing is filled, but a sheet with nothing else on it is blank. The lid may lie in a
-/// shadow, or not be seen and black; a hole that is alone lies at the middle of an edge, where a sheet is hung by it.
-pub(crate) fn likely(small: &Grey, paper: u8, sheet: &Sheet, lid: Option<u8>, dpi: f64) -> Vec<Hole> {
-    let lid = lid.unwrap_or(BLACK);
-    if lid >= paper.saturating_sub(CONTRAST) {
-        return Vec::new();
-    }
+/// What is most likely a hole, beside those that are `known`: by this nothing is filled, but a sheet with nothing else on it is
+/// blank. The lid may lie in a shadow, or be too little to tell its grey, if an edge shows that it is dark; a hole that is alone
+/// is as dark as the lid and lies at the middle of an edge, where a sheet is hung by it.
+pub(crate) fn likely(small: &Grey, paper: u8, sheet: &Sheet, lid: Option<u8>, dpi: f64, known: &[Hole]) -> Vec<Hole> {
+    let dark = sheet.seen.contains(&true).then_some(BLACK);
+    let Some(lid) = lid.or(dark).filter(|&lid| lid < paper.saturating_sub(CONTRAST)) else { return known.to_vec() };
     let discs = discs(small, paper, sheet, Like { lid, off: SHADED, even: SHADED_EVEN, spots: SPOTS }, dpi);
     let px = ROUND_MM * dpi / 25.4;
-    kept(&discs, |disc| {
+    let mut holes = kept(&discs, |disc| {
         let is_alike = |other: &Disc| (disc.hole.radius - other.hole.radius).abs() < px / 2.0;
-        disc.is_in_the_middle() || discs.iter().any(|other| is_alike(other) && disc.is_fellow(other))
-    })
+        let is_alone = disc.level.abs_diff(lid) <= EVEN && disc.is_in_the_middle(sheet.seen);
+        is_alone || discs.iter().any(|other| is_alike(other) && disc.is_fellow(other))
+    });
+    let is_new = |hole: &&Hole| !holes.iter().any(|other| (other.x - hole.x).hypot(other.y - hole.y) < hole.radius);
+    let missing: Vec<Hole> = known.iter().filter(is_new).copied().collect();
+    holes.extend(missing);
+    holes
 }
 
 fn kept(discs: &[Disc], is_hole: impl Fn(&Disc) -> bool) -> Vec<Hole> {
@@ -117,12 +124,13 @@ fn discs(small: &Grey, paper: u8, sheet: &Sheet, like: Like, dpi: f64) -> Vec<Di
     for y in (0..small.height).step_by(EVERY) {
         for run in dark_runs(small.row(y), limit).filter(|run| across.contains(&run.len())) {
             let Some(hole) = disc(small, &run, y, like, limit, mm) else { continue };
+            let level = small.data[hole.y as usize * small.width + hole.x as usize];
             let hole = Hole { x: hole.x * scale, y: hole.y * scale, radius: hole.radius * scale };
             let from_edges = sheet.distances((hole.x, hole.y)).map(|px| px * 25.4 / dpi);
             let near = from_edges.iter().all(|&d| d > 0.0) && from_edges.iter().any(|&d| d < FROM_EDGE_MM);
             let is_it = |other: &Disc| (other.hole.x - hole.x).hypot(other.hole.y - hole.y) < hole.radius;
             if near && !discs.iter().any(is_it) {
-                discs.push(Disc { hole, from_edges });
+                discs.push(Disc { hole, level, from_edges });
             }
         }
     }
@@ -238,13 +246,21 @@ mod tests {
     fn a_sheet_that_is_hung_and_a_pair_without_a_lid_have_likely_holes() {
         let likely = |discs: &[(f64, f64)], level: u8, lid: Option<u8>| {
             let (small, sheet) = scan(12, discs, level, |_| 228.0);
-            likely(&small, 228, &sheet, lid, 300.0).len()
+            likely(&small, 228, &sheet, lid, 300.0, &[]).len()
         };
         assert_eq!(likely(&[(75.0, 12.0)], 12, Some(12)), 1, "at the middle of the upper edge");
         assert_eq!(likely(&[(60.0, 12.0)], 12, Some(12)), 0, "a dot somewhere at an edge");
         assert_eq!(likely(&[(75.0, 100.0)], 12, Some(12)), 0, "in the middle of the sheet");
         assert_eq!(likely(&[(12.0, 60.0), (12.5, 140.0)], 20, None), 2);
         assert_eq!(likely(&[(12.0, 60.0), (12.5, 140.0)], 70, None), 0, "too bright for a black lid");
+        assert_eq!(likely(&[(75.0, 12.0)], 40, Some(12)), 0, "alone, and not as dark as the lid");
+    }
+
+    #[test]
+    fn on_a_lid_that_shows_no_edge_discs_are_ink() {
+        let (small, sheet) = scan(12, &[(12.0, 60.0), (12.5, 140.0), (75.0, 12.0)], 12, |_| 228.0);
+        let unseen = Sheet { seen: [false; 4], angle: None, ..sheet };
+        assert_eq!(likely(&small, 228, &unseen, None, 300.0, &[]), []);
     }
 
     #[test]

@@ -70,7 +70,7 @@ impl Laid {
         let sheet = within(good);
         let torn = torn::find(&ink.grey, level, &sheet, beyond.lid, dpi);
         let few = ink.share() < FEW;
-        let likely = few.then(|| holes::likely(&ink.grey, level, &outermost, lid, dpi));
+        let likely = few.then(|| holes::likely(&ink.grey, level, &outermost, lid, dpi, &holes));
         let likely_holes = likely.filter(|likely| likely.len() > holes.len());
         let by_shadows = (sheet.seen.contains(&false) && (few || blank::is_faint(ink))).then(|| {
             let shadows = paper::shadows(&ink.grey, streaks);

@@ -152,7 +152,7 @@ impl Peak {
     }
 }
 
-/// Steps .1 → .04 → .012 → .006 and a parabola around `start`. `slope` tells how lines along the axis lie in the ink for an angle.
+/// Steps .1 → .04 → .012, then .02 → .006 of the whole width, and a parabola around `start`. `slope` tells how lines along the axis lie in the ink for an angle.
 /// `columns` are ranges of strips whose lines do not continue each other's; without any, the page is one.
 fn refine((ink, axis): (&Grey, Axis), start: f32, slope: impl Fn(f32) -> f32, columns: &[Range<usize>]) -> Peak {
     let strips = Strips::new(ink, axis, FINE_STRIP, slope(start), 0.012);

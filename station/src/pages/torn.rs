@@ -178,8 +178,9 @@ impl Torn {
     /// Where a row of `n` pixels may pass what is missing.
     pub(super) fn reach(&self, row: ((f64, f64), (f64, f64)), n: usize) -> Range<usize> {
         let ((u, du), (v, dv)) = self.coordinates(row);
-        let reach = self.step * STEPS as f64;
-        let within = |at: f64, gain: f64| {
+        let steps = self.depths.iter().rposition(|&depth| depth > 0.0).map_or(0.0, |last| last as f64 + 1.5);
+        let deepest = self.depths.iter().fold(0.0f64, |most, &depth| most.max(f64::from(depth)));
+        let within = |at: f64, gain: f64, reach: f64| {
             let (a, b) = if gain.abs() < 1e-9 {
                 if (-self.band..reach).contains(&at) { (f64::MIN, f64::MAX) } else { (0.0, 0.0) }
             } else {
@@ -188,7 +189,7 @@ impl Torn {
             };
             (a.max(0.0) as usize, b.clamp(0.0, n as f64) as usize)
         };
-        let (across, down) = (within(u, du), within(v, dv));
+        let (across, down) = (within(u, du, steps * self.step), within(v, dv, deepest + self.band));
         let (from, to) = (across.0.max(down.0).min(n), across.1.min(down.1));
         from..to.max(from)
     }

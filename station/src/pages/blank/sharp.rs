@@ -187,7 +187,7 @@ mod tests {
     #[test]
     fn one_of_a_hundred_soft_patches_that_looks_sharp_is_no_ink() {
         let paper = Changes { near: 10.0, far: 10.0, pixels: 4_096 };
-        // A share of 0.11, of which 0.014 is one standard deviation.
+        // A share of 0.11, of which 0.016 is one standard deviation.
         let patch = Changes { near: 27.6, far: 170.0, pixels: 96 };
         assert!(patch.are_of_ink(paper, 12, 1));
         assert!(!patch.are_of_ink(paper, 12, 100));

@@ -1,6 +1,6 @@
 //! The sheet's edges on a lid about as bright as paper, by the shadows that they throw and the small steps there.
 
-use super::{Edge, QUORUM, agreed_angle, fit};
+use super::{AGREE, Edge, QUORUM, agreed_angle, fit};
 use crate::pages::{geometry::Grey, strips::transposed};
 
 /// At an edge without a dark lid grey changes by so much over two pixels, most steeply within so many.
@@ -11,7 +11,7 @@ const GRAINS: [i32; 3] = [5, 7, 9];
 /// A shadow is no darker than this below the lid; ink is.
 const SHADOW_MOST: i32 = 45;
 /// Nearer to the scan's border than this no shadow is seen, in pixels of the reduced picture.
-const BORDER: f32 = 3.0;
+const BORDER: f32 = 2.0;
 /// Nearer to a streak's middle than this, in mm, things change by the streak.
 const STREAK_MM: f64 = 0.7;
 /// Edges whose slopes agree within this belong to one sheet.
@@ -49,8 +49,11 @@ fn shadow(grey: &Grey, back: bool, skipped: impl Fn(usize) -> bool) -> Option<Ed
         }
         let edge = fit(&places)?;
         let inside = BORDER..grey.width as f32 - BORDER;
-        let asked = places.iter().filter(|(y, _)| inside.contains(&(edge.at + edge.slope * y))).count();
-        (edge.votes as f32 >= QUORUM * asked as f32 && edge.votes * 8 >= grey.height / 2).then_some(edge)
+        let off = |(y, x): &(f32, f32)| (edge.at + edge.slope * y - x).abs();
+        let asked = places.iter().filter(|(y, _)| inside.contains(&(edge.at + edge.slope * y)));
+        let (asked, votes) =
+            asked.fold((0, 0), |(asked, votes), place| (asked + 1, votes + usize::from(off(place) < AGREE)));
+        (votes as f32 >= QUORUM * asked as f32 && votes * 8 >= grey.height / 2).then_some(edge)
     })
 }
 
