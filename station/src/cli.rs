@@ -70,7 +70,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<i32> {
         Command::ScanWorker => scanner::worker::run().map(|()| 0).context("scan worker"),
         Command::Page(args) => {
             if args.only_tells() {
-                end_with_the_reader();
+                platen_process::end_with_the_reader();
             }
             page_file::run(&args).map(|()| 0)
         }
@@ -78,7 +78,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<i32> {
         Command::Board(args) => board_tool::run(&args),
         Command::Journal(args) => {
             if args.only_tells() {
-                end_with_the_reader();
+                platen_process::end_with_the_reader();
             }
             journal_tool::run(&args)
         }
@@ -88,14 +88,6 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<i32> {
         Command::Doctor { config } => runtime()?.block_on(doctor::run(&config)),
         Command::Run { config } => runtime()?.block_on(serve(&config)),
     }
-}
-
-/// What does nothing but tell ends quietly when nobody reads on (`| head`), as other tools do. Whatever scans, writes or checks
-/// goes on.
-#[allow(unsafe_code)] // sets a signal's action
-fn end_with_the_reader() {
-    // SAFETY: no handler is installed, the default action is restored.
-    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
 }
 
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {

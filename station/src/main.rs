@@ -34,7 +34,7 @@ use tracing_subscriber::EnvFilter;
 pub(crate) const SOFTWARE: &str = concat!("Platen ", env!("CARGO_PKG_VERSION"));
 
 fn main() -> ExitCode {
-    memory::start_with_small_caches();
+    platen_process::start_with_small_caches();
     let filter = EnvFilter::try_from_env("PLATEN_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
     memory::keep();
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();

@@ -111,7 +111,7 @@ impl Desk<'_> {
         let ms = began.elapsed().as_secs_f64() * 1e3;
         // What looking at a large page needed makes room for the result; getting it again takes longer than a small one is worth.
         if page.data.len() > LARGE {
-            crate::memory::give_back();
+            platen_process::give_back();
         }
         // Made also where it is not kept: only then is it known whether the page has kept its ink.
         let delivered = self.deliver(&view, &mut findings, file)?;

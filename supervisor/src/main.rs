@@ -44,7 +44,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    memory::start_with_small_caches();
+    platen_process::start_with_small_caches();
     let filter = EnvFilter::try_from_env("PLATEN_LOG").unwrap_or_else(|_| EnvFilter::new("warn,rumqttd=error"));
     memory::stay_small();
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
@@ -66,12 +66,12 @@ fn run(command: Command) -> anyhow::Result<u8> {
             Ok(0)
         }
         Command::Asyncapi => {
-            end_with_the_reader();
+            platen_process::end_with_the_reader();
             println!("{}", serde_json::to_string_pretty(&asyncapi::document())?);
             Ok(0)
         }
         Command::Verify(args) => {
-            end_with_the_reader();
+            platen_process::end_with_the_reader();
             verify::run(&args)
         }
         Command::Run { config } => {
@@ -82,11 +82,4 @@ fn run(command: Command) -> anyhow::Result<u8> {
             Ok(0)
         }
     }
-}
-
-/// What only prints ends quietly when nobody reads on (`| head`), as other tools do.
-#[allow(unsafe_code)] // sets a signal's action
-fn end_with_the_reader() {
-    // SAFETY: no handler is installed, the default action is restored.
-    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
 }

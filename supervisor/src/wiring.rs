@@ -12,7 +12,7 @@ use crate::{
     broker,
     config::Config,
     ingest::{self, Pulse},
-    memory, sparkplug,
+    sparkplug,
     store::{Store, audit::Auditor, live::Live},
     web::{self, Audits, Dashboards},
 };
@@ -149,7 +149,7 @@ async fn show(
         snapshots.send_replace(snapshot.to_string().into());
         // A snapshot is thousands of small pieces, and what was stored before it as many: each time they would settle elsewhere.
         drop(snapshot);
-        memory::give_back();
+        platen_process::give_back();
         sleep(PACE).await;
         // A closed pulse means that ingest has ended, which the select above reports.
         let _ = timeout(BEAT, pulse.changed()).await;

@@ -206,7 +206,7 @@ impl Agent {
                 self.blame = None;
                 self.wake();
                 self.note(Note::Complete { sheet });
-                block_in_place(crate::memory::give_back);
+                block_in_place(platen_process::give_back);
                 self.tell(Input::Finished);
             }
             Err(Unfinished::Keep(error)) if self.blame_the_disk(&error) => self.stalled.push(Stalled::Finish),
