@@ -135,6 +135,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     summary(&ledger, &growth);
     ended?;
     ensure!(ledger.lost == 0 && ledger.doubled == 0, "{} pages lost, {} doubled", ledger.lost, ledger.doubled);
+    ensure!(growth.iter().all(Growth::is_flat), "memory or descriptors have grown");
     Ok(())
 }
 
@@ -199,16 +200,7 @@ fn summary(ledger: &Ledger, growth: &[Growth]) {
     println!("kills    {}", list(&ledger.kills));
     println!("lost     {}", ledger.lost);
     println!("doubled  {}", ledger.doubled);
-    for g in growth {
-        println!(
-            "{:<12} memory {:.1} MiB at the start, {:.1} at the end ({:+.1} %); descriptors {:.1} and {:.1} ({:+.1} %)",
-            g.name,
-            g.memory.0,
-            g.memory.1,
-            g.memory_percent(),
-            g.descriptors.0,
-            g.descriptors.1,
-            g.descriptors_percent()
-        );
+    for process in growth {
+        println!("{process}");
     }
 }

@@ -1,12 +1,14 @@
 //! Memory and descriptors of processes that live through the whole shift.
 
 use std::{
-    fs,
+    fmt, fs,
     time::{Duration, Instant},
 };
 
-/// Between two looks.
-const LOOK: Duration = Duration::from_secs(5);
+/// Between two looks: the pause between two batches is short, and what a process holds in it is to be seen, too.
+const LOOK: Duration = Duration::from_secs(1);
+/// Flat is what has not grown by more, percent.
+const FLAT: f64 = 5.0;
 
 #[derive(Debug)]
 pub(super) struct Meter {
@@ -24,22 +26,41 @@ struct Sample {
     descriptors: u64,
 }
 
-/// How a process was in its second tenth, and in its last one.
+/// How a process was in its second tenth, when everything has been used once, and in its last one, as a straight line through
+/// the nine tenths has it: memory is taken for a batch and given back after it, so that one tenth differs from the next
+/// by 4 % without growing.
 #[derive(Debug)]
 pub(super) struct Growth {
-    pub(super) name: &'static str,
-    /// MiB.
-    pub(super) memory: (f64, f64),
-    pub(super) descriptors: (f64, f64),
+    name: &'static str,
+    /// MiB at rest: the least of each tenth. Nothing but a leak makes it rise.
+    rest: Ends,
+    /// MiB at work: nine of ten looks stayed below. Not the median, which is a matter of how long batches take.
+    work: Ends,
+    descriptors: Ends,
+}
+
+/// At the first and at the last of the tenths.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Ends(f64, f64);
+
+impl Ends {
+    fn percent(self) -> f64 {
+        (self.1 / self.0 - 1.0) * 100.0
+    }
 }
 
 impl Growth {
-    pub(super) fn memory_percent(&self) -> f64 {
-        (self.memory.1 / self.memory.0 - 1.0) * 100.0
+    /// Whether it holds at its end what it held at its start, or less.
+    pub(super) fn is_flat(&self) -> bool {
+        [self.rest, self.work, self.descriptors].into_iter().all(|ends| ends.percent() <= FLAT)
     }
+}
 
-    pub(super) fn descriptors_percent(&self) -> f64 {
-        (self.descriptors.1 / self.descriptors.0 - 1.0) * 100.0
+impl fmt::Display for Growth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ends = |Ends(from, to)| format!("{from:.1} → {to:.1} ({:+.1} %)", Ends(from, to).percent());
+        let (rest, work, descriptors) = (ends(self.rest), ends(self.work), ends(self.descriptors));
+        write!(f, "{:<12} MiB at rest {rest}, at work {work}; descriptors {descriptors}", self.name)
     }
 }
 
@@ -73,37 +94,39 @@ impl Meter {
         told.collect::<Vec<_>>().join("; ")
     }
 
-    /// Nine of ten looks stayed below this in the second tenth of the shift, when everything has been used once, and in the
-    /// last one, as a straight line through the nine tenths has it: memory is taken for a batch and given back after it, so
-    /// that one tenth differs from the next by 4 % without growing. Not the median, which is a matter of how long batches take.
     pub(super) fn growth(&self) -> Vec<Growth> {
-        let both = |samples: &[Sample], of: fn(&Sample) -> u64| {
-            let high = |tenth: u32| {
+        // Of each tenth's looks in their order, the one so far from the least.
+        let line = |samples: &[Sample], of: fn(&Sample) -> u64, tenths: usize| {
+            let look = |tenth: u32| {
                 let (from, to) = (self.length * tenth / 10, self.length * (tenth + 1) / 10);
                 let to = if tenth == 9 { Duration::MAX } else { to };
                 let mut values: Vec<_> = samples.iter().filter(|s| (from..to).contains(&s.at)).map(of).collect();
                 values.sort_unstable();
-                values.get(values.len() * 9 / 10).map(|&v| (f64::from(tenth), v as f64))
+                values.get(values.len() * tenths / 10).map(|&v| (f64::from(tenth), v as f64))
             };
-            ends_of_line(&(1..10).filter_map(high).collect::<Vec<_>>())
+            ends_of_line(&(1..10).filter_map(look).collect::<Vec<_>>())
         };
         let growth = self.processes.iter().map(|(name, _, samples)| {
-            let (from, to) = both(samples, |s| s.memory);
-            let memory = (from / 1024.0, to / 1024.0);
-            Growth { name, memory, descriptors: both(samples, |s| s.descriptors) }
+            let mib = |Ends(from, to)| Ends(from / 1024.0, to / 1024.0);
+            Growth {
+                name,
+                rest: mib(line(samples, |s| s.memory, 0)),
+                work: mib(line(samples, |s| s.memory, 9)),
+                descriptors: line(samples, |s| s.descriptors, 9),
+            }
         });
         growth.collect()
     }
 }
 
 /// The least-squares line through some points, at the first and at the last of them.
-fn ends_of_line(points: &[(f64, f64)]) -> (f64, f64) {
+fn ends_of_line(points: &[(f64, f64)]) -> Ends {
     let n = points.len().max(1) as f64;
     let (x_mean, y_mean) = points.iter().fold((0.0, 0.0), |(sx, sy), (x, y)| (sx + x / n, sy + y / n));
     let spread: f64 = points.iter().map(|(x, _)| (x - x_mean).powi(2)).sum();
     let slope = points.iter().map(|(x, y)| (x - x_mean) * (y - y_mean)).sum::<f64>() / spread.max(f64::MIN_POSITIVE);
     let at = |end: Option<&(f64, f64)>| end.map_or(0.0, |(x, _)| y_mean + slope * (x - x_mean));
-    (at(points.first()), at(points.last()))
+    Ends(at(points.first()), at(points.last()))
 }
 
 #[cfg(test)]
@@ -126,19 +149,25 @@ mod tests {
     #[test]
     fn what_is_given_back_is_no_growth() {
         let growth = shift(batches);
-        assert!(growth.memory_percent().abs() < 2.0, "{growth:?}");
-        assert_eq!(growth.descriptors_percent(), 0.0);
+        assert!(growth.work.percent().abs() < 2.0 && growth.rest.percent() == 0.0 && growth.is_flat(), "{growth}");
+        assert_eq!(growth.descriptors.percent(), 0.0);
     }
 
     #[test]
     fn a_leak_of_a_tenth_in_the_hour_is_seen_through_the_batches() {
         let growth = shift(|i| batches(i) + i * 5_000 / 720);
-        assert!((6.0..12.0).contains(&growth.memory_percent()), "{growth:?}");
+        assert!((6.0..12.0).contains(&growth.work.percent()) && !growth.is_flat(), "{growth}");
+    }
+
+    #[test]
+    fn a_small_leak_is_seen_at_rest_though_batches_take_less_and_less() {
+        let growth = shift(|i| i + if i % 14 < 10 { 48_000 - 10 * i } else { 9_000 });
+        assert!(growth.work.percent() < 0.0 && growth.rest.percent() > 6.0 && !growth.is_flat(), "{growth}");
     }
 
     #[test]
     fn what_warms_up_within_the_first_tenth_is_no_growth() {
         let growth = shift(|i| if i < 70 { i * 500 } else { 50_000 });
-        assert!(growth.memory_percent().abs() < 0.1, "{growth:?}");
+        assert!(growth.work.percent().abs() < 0.1 && growth.is_flat(), "{growth}");
     }
 }
