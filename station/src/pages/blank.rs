@@ -4,6 +4,7 @@
 //! patches of ink, and a patch counts if some of its edges are as steep as ink's are. Punch holes, a feeder's
 //! streaks and the sheet's own rim do not count. A page with any writing on it must never be called blank.
 
+mod corner;
 mod sharp;
 
 use super::{
@@ -41,16 +42,18 @@ const SAMPLE: usize = 100_000;
 const RIM_MM: f64 = 3.0;
 /// What shows through is never as dark as this beside its surroundings: darker patches need not be asked how sharp they are.
 const DEEP: u8 = 36;
+/// Nearer to the scan's border than this a faint patch is a trace of the sheet's edge, in mm.
+const BORDER_MM: f32 = 1.5;
 /// Patches below this are dust, in mm².
 const DUST_MM2: f32 = 0.12;
 
-/// `fine` is the picture of `page` that `ink` was made from, at twice its resolution.
-/// `holes` and `streaks` (in mm from the left) are no writing.
+/// `fine` is the picture of `page` that `ink` was made from, at twice its resolution. Nor are `holes` and `streaks` (in mm from the
+/// left) writing, nor torn corners of a sheet that only its shadows show (`guessed`).
 pub(crate) fn is_blank(
     page: &View<'_>,
     fine: &Grey,
     ink: &InkMap,
-    sheet: &Sheet,
+    (sheet, guessed): (&Sheet, Option<&Sheet>),
     (holes, streaks): (&[Hole], &[f64]),
 ) -> bool {
     let dpi = f64::from(page.dpi);
@@ -79,7 +82,10 @@ pub(crate) fn is_blank(
             if depth(coarse, &patch) >= DEEP {
                 return false;
             }
-            doubtful.push(patch.clone());
+            let is_edge = |sheet| corner::is_edge(&ink.grey, sheet, &patch, dpi);
+            if !lies_along_the_border(coarse, &patch) && !guessed.is_some_and(is_edge) {
+                doubtful.push(patch.clone());
+            }
         }
     }
     if doubtful.is_empty() {
@@ -128,6 +134,16 @@ fn gather(coarse: &Grey, start: usize, seen: &mut [bool], patch: &mut Vec<usize>
             }
         }
     }
+}
+
+/// Whether all of a patch lies right beside one of the scan's sides.
+fn lies_along_the_border(coarse: &Grey, patch: &[usize]) -> bool {
+    let near = (BORDER_MM * coarse.dpi / 25.4) as usize;
+    let all = |is: &dyn Fn(usize, usize) -> bool| patch.iter().all(|&i| is(i % coarse.width, i / coarse.width));
+    all(&|x, _| x < near)
+        || all(&|_, y| y < near)
+        || all(&|x, _| x + near >= coarse.width)
+        || all(&|_, y| y + near >= coarse.height)
 }
 
 fn is_writing(coarse: &Grey, fine: &Grey, patch: &[usize], least: f32, streaks: &[f64]) -> bool {

@@ -20,8 +20,11 @@ const FROM_EDGE_MM: f64 = 25.0;
 const ALIKE_MM: f64 = 2.0;
 /// What is darker than the lid and so many levels more may be a hole, also where a binding's shadow lies.
 const NEAR: u8 = 45;
-/// Paper is brighter than the lid by at least this.
+/// Paper is brighter than the lid by at least this; than a bright lid, under which a hole has a dark rim, so much darker than its
+/// middle, and nothing brighter than half-way to the paper.
 const CONTRAST: u8 = 30;
+const PALE_CONTRAST: u8 = 8;
+const PALE_RIM: u8 = 40;
 /// Around a hole, the paper is looked at so far from its rim, in mm.
 const AROUND_MM: f64 = 1.2;
 /// A lid brighter than this is no ink's grey: a single disc of it is a hole.
@@ -77,21 +80,35 @@ impl Disc {
 /// Finds the holes of a sheet in `small`, a reduced picture of a scan of `dpi`. `lid` is the grey of the lid, if it is seen.
 pub(crate) fn find(small: &Grey, paper: u8, sheet: &Sheet, lid: Option<u8>, dpi: f64) -> Vec<Hole> {
     let Some(lid) = lid.filter(|&lid| lid < paper.saturating_sub(CONTRAST)) else { return Vec::new() };
-    let discs = discs(small, paper, sheet, Like { lid, off: 0, even: EVEN, spots: 0 }, dpi);
+    let like = Like { lid, off: 0, contrast: CONTRAST, darker: EVEN, brighter: EVEN, spots: 0 };
+    let discs = discs(small, paper, sheet, like, dpi);
     kept(&discs, |disc| lid > GREY || discs.iter().any(|other| disc.is_fellow(other)))
 }
 
 /// What is most likely a hole, beside those that are `known`: by this nothing is filled, but a sheet with nothing else on it is
-/// blank. The lid may lie in a shadow, or be too little to tell its grey, if an edge shows that it is dark; a hole that is alone
-/// is as dark as the lid and lies at the middle of an edge, where a sheet is hung by it.
-pub(crate) fn likely(small: &Grey, paper: u8, sheet: &Sheet, lid: Option<u8>, dpi: f64, known: &[Hole]) -> Vec<Hole> {
-    let dark = sheet.seen.contains(&true).then_some(BLACK);
-    let Some(lid) = lid.or(dark).filter(|&lid| lid < paper.saturating_sub(CONTRAST)) else { return known.to_vec() };
-    let discs = discs(small, paper, sheet, Like { lid, off: SHADED, even: SHADED_EVEN, spots: SPOTS }, dpi);
+/// blank. The lid may lie in a shadow, or be too little to tell its grey, if an edge shows that it is dark; or be nearly as bright
+/// as the paper, whose edges then are where their shadows show them (`guessed`). A hole that is alone is as dark as the lid and
+/// lies at the middle of an edge, where a sheet is hung by it.
+pub(crate) fn likely(
+    small: &Grey,
+    paper: u8,
+    (sheet, guessed): (&Sheet, &Sheet),
+    lid: Option<u8>,
+    dpi: f64,
+    known: &[Hole],
+) -> Vec<Hole> {
+    let is_dark = |&lid: &u8| lid < paper.saturating_sub(CONTRAST);
+    let dark = lid.or(sheet.seen.contains(&true).then_some(BLACK)).filter(is_dark);
+    let (like, sheet) = match dark {
+        Some(lid) => (Like::shaded(lid), sheet),
+        None => (Like::pale(paper), guessed),
+    };
+    let discs = discs(small, paper, sheet, like, dpi);
     let px = ROUND_MM * dpi / 25.4;
     let mut holes = kept(&discs, |disc| {
         let is_alike = |other: &Disc| (disc.hole.radius - other.hole.radius).abs() < px / 2.0;
-        let is_alone = disc.level.abs_diff(lid) <= EVEN && disc.is_in_the_middle(sheet.seen);
+        let is_of_lid = dark.is_some_and(|lid| disc.level.abs_diff(lid) <= EVEN);
+        let is_alone = is_of_lid && disc.is_in_the_middle(sheet.seen);
         is_alone || discs.iter().any(|other| is_alike(other) && disc.is_fellow(other))
     });
     let is_new = |hole: &&Hole| !holes.iter().any(|other| (other.x - hole.x).hypot(other.y - hole.y) < hole.radius);
@@ -104,13 +121,28 @@ fn kept(discs: &[Disc], is_hole: impl Fn(&Disc) -> bool) -> Vec<Hole> {
     discs.iter().filter(|disc| is_hole(disc)).map(|disc| disc.hole).take(MOST).collect()
 }
 
-/// What a hole must look like: the lid's grey, or one that is off it by so much, as even as this, but for so many spots.
+/// What a hole must look like: the lid's grey, or one that is off it by so much; so much darker than the paper around it; inside
+/// so much darker and brighter than its middle at most, but for so many spots.
 #[derive(Clone, Copy)]
 struct Like {
     lid: u8,
     off: u8,
-    even: u8,
+    contrast: u8,
+    darker: u8,
+    brighter: u8,
     spots: usize,
+}
+
+impl Like {
+    fn shaded(lid: u8) -> Self {
+        Self { lid, off: SHADED, contrast: CONTRAST, darker: SHADED_EVEN, brighter: SHADED_EVEN, spots: SPOTS }
+    }
+
+    fn pale(paper: u8) -> Self {
+        let contrast = PALE_CONTRAST;
+        let lid = paper.saturating_sub(contrast);
+        Self { lid, off: CONTRAST, contrast, darker: PALE_RIM, brighter: contrast / 2, spots: SPOTS }
+    }
 }
 
 /// Discs that are as even as the lid, near an edge of the sheet.
@@ -163,14 +195,14 @@ fn disc(small: &Grey, run: &Range<usize>, y: usize, like: Like, limit: u8, mm: f
     let mut around: Vec<u8> = (0..DIRECTIONS).filter_map(|d| level(&first, first.radius + AROUND_MM * mm, d)).collect();
     around.sort_unstable();
     let around = *around.get(around.len() / 2)?;
-    let rim = lid + around.checked_sub(lid).filter(|&above| above >= CONTRAST)? / 2;
+    let rim = lid + around.checked_sub(lid).filter(|&above| above >= like.contrast)? / 2;
     let hole = extent(small, first.x as usize, first.y as usize, rim, mm)?;
     let all = |radius: f64, is: &dyn Fn(u8) -> bool| {
         let spots = (0..DIRECTIONS).filter(|&d| !level(&hole, radius, d).is_some_and(is));
         spots.count() <= like.spots
     };
     // Inside, without the blurred rim, it is as dark and as even as the lid; around it is paper.
-    let is_lid = |v: u8| v.abs_diff(lid) <= like.even;
+    let is_lid = |v: u8| (lid.saturating_sub(like.darker)..=lid.saturating_add(like.brighter)).contains(&v);
     let is_hole = all(hole.radius - 2.0, &is_lid) && all(hole.radius / 2.0, &is_lid) && is_lid(level(&hole, 0.0, 0)?);
     (is_hole && all(hole.radius + 2.0, &|v| v >= rim)).then_some(hole)
 }
@@ -246,7 +278,7 @@ mod tests {
     fn a_sheet_that_is_hung_and_a_pair_without_a_lid_have_likely_holes() {
         let likely = |discs: &[(f64, f64)], level: u8, lid: Option<u8>| {
             let (small, sheet) = scan(12, discs, level, |_| 228.0);
-            likely(&small, 228, &sheet, lid, 300.0, &[]).len()
+            likely(&small, 228, (&sheet, &sheet), lid, 300.0, &[]).len()
         };
         assert_eq!(likely(&[(75.0, 12.0)], 12, Some(12)), 1, "at the middle of the upper edge");
         assert_eq!(likely(&[(60.0, 12.0)], 12, Some(12)), 0, "a dot somewhere at an edge");
@@ -257,10 +289,22 @@ mod tests {
     }
 
     #[test]
+    fn a_pair_of_pale_holes_over_a_bright_lid_is_likely_and_a_single_one_is_not() {
+        let likely = |discs: &[(f64, f64)], lid: u8, level: u8| {
+            let (small, sheet) = scan(lid, discs, level, |_| 250.0);
+            let unseen = Sheet { seen: [false; 4], angle: None, ..sheet };
+            likely(&small, 250, (&unseen, &unseen), None, 300.0, &[]).len()
+        };
+        assert_eq!(likely(&[(12.0, 60.0), (12.5, 140.0)], 236, 236), 2);
+        assert_eq!(likely(&[(12.0, 60.0)], 236, 236), 0, "alone");
+        assert_eq!(likely(&[(12.0, 60.0), (12.5, 140.0)], 236, 245), 0, "hardly darker than the paper");
+    }
+
+    #[test]
     fn on_a_lid_that_shows_no_edge_discs_are_ink() {
         let (small, sheet) = scan(12, &[(12.0, 60.0), (12.5, 140.0), (75.0, 12.0)], 12, |_| 228.0);
         let unseen = Sheet { seen: [false; 4], angle: None, ..sheet };
-        assert_eq!(likely(&small, 228, &unseen, None, 300.0, &[]), []);
+        assert_eq!(likely(&small, 228, (&unseen, &unseen), None, 300.0, &[]), []);
     }
 
     #[test]

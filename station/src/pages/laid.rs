@@ -70,14 +70,16 @@ impl Laid {
         let sheet = within(good);
         let torn = torn::find(&ink.grey, level, &sheet, beyond.lid, dpi);
         let few = ink.share() < FEW;
-        let likely = few.then(|| holes::likely(&ink.grey, level, &outermost, lid, dpi, &holes));
-        let likely_holes = likely.filter(|likely| likely.len() > holes.len());
         let by_shadows = (sheet.seen.contains(&false) && (few || blank::is_faint(ink))).then(|| {
             let shadows = paper::shadows(&ink.grey, streaks);
-            within(std::array::from_fn(|i| good[i].or(shadows[i])))
+            // One edge alone, beside four that shadows show, is the shadow of a binding.
+            let is_bound = good.iter().flatten().count() == 1 && shadows.iter().all(Option::is_some);
+            within(std::array::from_fn(|i| if is_bound { shadows[i] } else { good[i].or(shadows[i]) }))
         });
         let ink_on_sheet = by_shadows.as_ref().filter(|guessed| guessed.is_whole(page)).map(|sheet| ink.on(sheet, dpi));
         let guessed = by_shadows.filter(|guessed| guessed.angle.is_some()).unwrap_or_else(|| sheet.clone());
+        let likely = few.then(|| holes::likely(&ink.grey, level, (&outermost, &guessed), lid, dpi, &holes));
+        let likely_holes = likely.filter(|likely| likely.len() > holes.len());
         Self { sheet, cutting, outermost, guessed, ink_on_sheet, few, beyond, holes, likely_holes, torn, marks }
     }
 

@@ -206,9 +206,10 @@ pub(crate) fn examine(page: &View<'_>, fine: &Grey, profile: &Profile, lay: Lay)
     let laid = Laid::find(page, fine, &ink, &streaks);
     let sheet = &laid.sheet;
     // What lies beside a sheet that only its shadows show may be ink after all: rules look like them.
-    let written = laid.is_guessed().then(|| ink.without_edges(&laid.guessed, dpi));
-    let written = written.as_ref().unwrap_or(&ink);
-    let blank_but_for = |holes: &[Hole]| blank::is_blank(page, fine, written, sheet, (holes, &streaks));
+    let guessed = laid.is_guessed().then_some(&laid.guessed);
+    let without_edges = guessed.map(|sheet| ink.without_edges(sheet, dpi));
+    let written = without_edges.as_ref().unwrap_or(&ink);
+    let blank_but_for = |holes: &[Hole]| blank::is_blank(page, fine, written, (sheet, guessed), (holes, &streaks));
     let blank = blank_but_for(&laid.holes) || laid.likely_holes.as_deref().is_some_and(blank_but_for);
     // The skew takes as long as all else that does not ask for it: a page's findings are waited for.
     let (skew, beside) = thread::scope(|scope| {

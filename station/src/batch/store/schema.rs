@@ -66,8 +66,8 @@ pub(super) fn prepare(db: &mut Connection, file: &Path) -> Result<(), StoreError
     let sqlite = |source| StoreError::Sqlite { file: file.into(), source };
     db.pragma_update(None, "journal_mode", "WAL").map_err(sqlite)?;
     db.pragma_update(None, "synchronous", "FULL").map_err(sqlite)?;
-    // KiB: rows are written once and read in order.
-    db.pragma_update(None, "cache_size", -256).map_err(sqlite)?;
+    // KiB: rows are written once and read in order. A larger cache fills for half an hour, and looks like a leak.
+    db.pragma_update(None, "cache_size", -64).map_err(sqlite)?;
     db.pragma_update(None, "foreign_keys", true).map_err(sqlite)?;
     let found: i64 = db.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(sqlite)?;
     let steps: &[&str] = match found {

@@ -3,7 +3,7 @@
 //! soft patches the grain makes some of them steep. So the whole patch is asked how much of it changes from pixel to pixel,
 //! against what changes over three times that way, each less what the bare paper beside it does.
 
-use crate::pages::{geometry::View, ink::InkMap};
+use crate::pages::{geometry::View, ink::InkMap, reduce::LUMA};
 use platen_protocol::uplink::ColourMode;
 
 /// Pixels of this resolution are asked; finer scans are asked at as large steps.
@@ -14,11 +14,17 @@ const LEAST_DPI: u32 = 190;
 /// more than this many standard deviations of what bare paper has. The share is exceeded surely: by three of them. Strokes of
 /// any width that were blurred by 0.6 pixels have a share of 0.063 and more; blurred by 0.15 mm, at most 0.03 at 300 dpi and 0.055 at 200 (summed over bells).
 const SHARE: f32 = 0.06;
+/// Mirrored at a JPEG's blocks less of a stroke is left over three pixels. At 0.06 soft ones go beyond it, at 0.09 seven of eight
+/// strokes of pencil do not.
+const SHARE_IN_BLOCKS: f32 = 0.07;
 const OF_DEPTH: f32 = 0.05;
 const SURE: f32 = 5.0;
 const SURELY: f32 = 3.0;
 /// For each patch that is asked (natural logarithm), so many more: 3.8 of 20 patches, 4.2 of 100, are as rare as 3 of one.
 const MORE_SURELY: f32 = 0.26;
+/// Pixels a side of a JPEG's blocks. Where bare paper steps so many times more between them than within, they were rounded.
+const BLOCK: usize = 8;
+const BREAKS: f32 = 1.15;
 /// So many pixels of the ink's picture are asked of a patch, and of the paper.
 const SAMPLE: usize = 4_096;
 /// Fewer of bare paper say nothing.
@@ -31,6 +37,8 @@ pub(super) struct Sharpness<'a> {
     width: usize,
     scale: usize,
     step: usize,
+    /// Whether the page was a JPEG whose blocks do not continue each other.
+    in_blocks: bool,
     /// What bare paper does from pixel to pixel and over three, if that can be told.
     paper: Option<Changes>,
 }
@@ -45,12 +53,12 @@ struct Changes {
 
 impl Changes {
     /// Of a patch so much darker than `paper`, the bare paper beside it, one of `asked` patches.
-    fn are_of_ink(&self, paper: Self, depth: u8, asked: usize) -> bool {
+    fn are_of_ink(&self, paper: Self, share: f32, depth: u8, asked: usize) -> bool {
         // Neighbouring second differences have pixels in common: about one in three says something of its own.
         let chance = paper.near * (2.0 * 3.0 / self.pixels.max(1) as f32).sqrt();
         let (near, far) = (self.near - paper.near, self.far - paper.far);
         let surely = SURELY + MORE_SURELY * (asked as f32).ln();
-        near > SURE * chance && near - surely * chance > SHARE * far && near > OF_DEPTH * f32::from(depth).powi(2)
+        near > SURE * chance && near - surely * chance > share * far && near > OF_DEPTH * f32::from(depth).powi(2)
     }
 }
 
@@ -64,6 +72,7 @@ impl<'a> Sharpness<'a> {
             width: w,
             scale: (f64::from(page.dpi) / f64::from(coarse.dpi)).round().max(1.0) as usize,
             step: (page.dpi / DPI).max(1) as usize,
+            in_blocks: false,
             paper: None,
         };
         let bare = |i: &usize| {
@@ -78,6 +87,7 @@ impl<'a> Sharpness<'a> {
         }
         // An odd step: the sample must not stay in some columns of the picture.
         let clean: Vec<usize> = (0..w * h).step_by((w * h / (4 * SAMPLE)) | 1).filter(bare).collect();
+        sharpness.in_blocks = sharpness.step == 1 && sharpness.breaks_at_blocks(&clean);
         sharpness.paper = (clean.len() >= LEAST_PAPER).then(|| sharpness.changes(&clean));
         sharpness
     }
@@ -85,7 +95,8 @@ impl<'a> Sharpness<'a> {
     /// Whether a patch, in pixels of the ink's picture, is as sharp as ink so much darker than its surroundings is. In doubt
     /// it is. The more patches are asked, the further one of them goes by chance.
     pub(super) fn is_ink(&self, patch: &[usize], depth: u8, asked: usize) -> bool {
-        self.paper.is_none_or(|paper| self.changes(patch).are_of_ink(paper, depth, asked))
+        let share = if self.in_blocks { SHARE_IN_BLOCKS } else { SHARE };
+        self.paper.is_none_or(|paper| self.changes(patch).are_of_ink(paper, share, depth, asked))
     }
 
     fn changes(&self, places: &[usize]) -> Changes {
@@ -108,15 +119,55 @@ impl<'a> Sharpness<'a> {
 
     /// Squares of the second differences across and down at a pixel, over so many pixels.
     fn bend(&self, x: usize, y: usize, over: usize) -> Option<f32> {
-        let bands = if self.page.mode == ColourMode::Colour { 3 } else { 1 };
-        // Green has the most of what the eye sees.
-        let at = |x: usize, y: usize| i32::from(self.page.row(y)[x * bands + bands / 2]);
         if x < over || y < over || x + over >= self.page.width || y + over >= self.page.height {
             return None;
         }
-        let here = 2 * at(x, y);
-        let (across, down) = (here - at(x - over, y) - at(x + over, y), here - at(x, y - over) - at(x, y + over));
+        let here = 2 * self.at(x, y);
+        let ((left, right), (above, below)) = (self.beside(x, over), self.beside(y, over));
+        let (across, down) =
+            (here - self.at(left, y) - self.at(right, y), here - self.at(x, above) - self.at(x, below));
         Some((across * across + down * down) as f32)
+    }
+
+    /// The neighbours on both sides; of a JPEG mirrored at the sides of the block, as its waves are: soft ones that were
+    /// rounded differently in two blocks would be sharp between them.
+    fn beside(&self, at: usize, over: usize) -> (usize, usize) {
+        let (before, after) = (at - over, at + over);
+        if !self.in_blocks {
+            return (before, after);
+        }
+        let (from, to) = (at / BLOCK * BLOCK, at / BLOCK * BLOCK + BLOCK - 1);
+        (
+            if before < from { 2 * from - 1 - before } else { before },
+            if after > to { 2 * to + 1 - after } else { after },
+        )
+    }
+
+    /// Whether bare paper steps more from one block to the next than within them.
+    fn breaks_at_blocks(&self, bare: &[usize]) -> bool {
+        let (mut steps, mut pairs) = ([0i32; BLOCK], [0i32; BLOCK]);
+        for i in bare {
+            let (left, top) = (i % self.width * self.scale, i / self.width * self.scale);
+            for y in top..top + self.scale {
+                for x in left..left + self.scale {
+                    steps[x % BLOCK] += (self.at(x, y) - self.at(x + 1, y)).abs();
+                    pairs[x % BLOCK] += 1;
+                }
+            }
+        }
+        let mean = |phase: usize| steps[phase] as f32 / pairs[phase].max(1) as f32;
+        let within = (0..BLOCK - 1).map(mean).sum::<f32>() / (BLOCK - 1) as f32;
+        mean(BLOCK - 1) > BREAKS * within
+    }
+
+    /// Brightness: a JPEG's colours are coarser than it.
+    fn at(&self, x: usize, y: usize) -> i32 {
+        let row = self.page.row(y);
+        if self.page.mode != ColourMode::Colour {
+            return i32::from(row[x]);
+        }
+        let sum: u32 = row[3 * x..3 * x + 3].iter().zip(LUMA).map(|(&v, weight)| u32::from(v) * weight).sum();
+        (sum >> 8) as i32
     }
 }
 
@@ -124,6 +175,7 @@ impl<'a> Sharpness<'a> {
 mod tests {
     use super::*;
     use crate::pages::{Image, reduced};
+    use image::{ExtendedColorType, ImageEncoder, codecs::jpeg::JpegEncoder};
 
     /// A page with grain of 1.2 levels and faint upright strokes of 0.5 by 4 mm, so many levels dark, whose sides are as soft as
     /// a bell of so many mm.
@@ -177,6 +229,27 @@ mod tests {
         }
     }
 
+    /// The page as a JPEG of such a quality has it.
+    fn through_jpeg(page: Image, quality: u8) -> Image {
+        let mut file = Vec::new();
+        let encoder = JpegEncoder::new_with_quality(&mut file, quality);
+        let (width, height) = (page.width as u32, page.height as u32);
+        encoder.write_image(&page.data, width, height, ExtendedColorType::L8).unwrap();
+        Image { data: image::load_from_memory(&file).unwrap().into_luma8().into_raw(), ..page }
+    }
+
+    #[test]
+    fn a_jpegs_blocks_sharpen_nothing_and_leave_pencil_sharp() {
+        for (dpi, quality) in [(200, 35), (200, 60), (200, 85), (300, 35), (300, 60), (300, 85)] {
+            let (through, strokes) = inked(&through_jpeg(page(dpi, 40.0, 0.2), quality));
+            assert!(strokes >= 30 && through == 0, "{through} of {strokes} at {dpi} dpi, quality {quality}");
+            let pencil = page(dpi, 30.0, 0.5 * 25.4 / f64::from(dpi));
+            let (pencil, strokes) = inked(&through_jpeg(pencil, quality));
+            // What the quality has cost nobody can tell any more; one stroke is enough.
+            assert!(strokes >= 30 && 4 * pencil >= strokes, "{pencil} of {strokes} at {dpi} dpi, quality {quality}");
+        }
+    }
+
     #[test]
     fn where_sharpness_says_nothing_all_is_ink() {
         let coarse = page(150, 40.0, 0.2);
@@ -189,9 +262,9 @@ mod tests {
         let paper = Changes { near: 10.0, far: 10.0, pixels: 4_096 };
         // A share of 0.11, of which 0.016 is one standard deviation.
         let patch = Changes { near: 27.6, far: 170.0, pixels: 96 };
-        assert!(patch.are_of_ink(paper, 12, 1));
-        assert!(!patch.are_of_ink(paper, 12, 100));
+        assert!(patch.are_of_ink(paper, SHARE, 12, 1));
+        assert!(!patch.are_of_ink(paper, SHARE, 12, 100));
         let sharp = Changes { near: 35.0, ..patch };
-        assert!(sharp.are_of_ink(paper, 12, 100));
+        assert!(sharp.are_of_ink(paper, SHARE, 12, 100));
     }
 }

@@ -10,6 +10,10 @@ const SHADOW_REACH: usize = 6;
 const GRAINS: [i32; 3] = [5, 7, 9];
 /// A shadow is no darker than this below the lid; ink is.
 const SHADOW_MOST: i32 = 45;
+/// Where it becomes brighter from the scan's border on for at least so many pixels lies a binding's shadow; an edge is shorter.
+/// Behind it light may go on rising, so that an edge has to rise by so many times more.
+const BINDING: usize = 9;
+const OUT_OF_BINDING: i32 = 3;
 /// Nearer to the scan's border than this no shadow is seen, in pixels of the reduced picture.
 const BORDER: f32 = 2.0;
 /// Nearer to a streak's middle than this, in mm, things change by the streak.
@@ -83,11 +87,16 @@ fn grain(grey: &Grey) -> i32 {
 }
 
 /// Walks a line of sums of three pixels to the first place where it changes, and there to where it changes most steeply:
-/// up out of a shadow, or up or down from a lid to paper of nearly its own brightness.
+/// up out of a shadow, or up or down from a lid to paper of nearly its own brightness. A binding's shadow is
+/// walked out of first.
 fn first_change(line: impl Fn(usize) -> i32, len: usize, least: i32, skipped: impl Fn(usize) -> bool) -> Option<f32> {
     let until = (len * 4 / 10).max(SHADOW_REACH + 6) - SHADOW_REACH - 4;
-    let slope = |x: usize| (line(x + 1) - line(x - 1)).abs();
-    let first = (2..until).find(|&x| slope(x) >= least && !skipped(x))?;
+    let rise = |x: usize| line(x + 1) - line(x - 1);
+    let slope = |x: usize| rise(x).abs();
+    let lit = (2..until).find(|&x| rise(x) < least / 2).unwrap_or(until);
+    let (from, rises) = if lit < 2 + BINDING { (2, least) } else { (lit, least * OUT_OF_BINDING) };
+    let changes = |x: usize| rise(x) <= -least || rise(x) >= rises;
+    let first = (from..until).find(|&x| changes(x) && !skipped(x))?;
     let darkest = (first - 1..first + SHADOW_REACH).map(&line).min()?;
     if line(first - 2) - darkest > SHADOW_MOST * 3 {
         return None;
@@ -108,25 +117,35 @@ mod tests {
 
     /// A bright sheet on a bright lid, with the shadow of its left edge where it does not leave the scan, of its right edge, and a
     /// streak of the scanner at column 200. Paper and lid have some grain.
-    fn scan(slope: f32) -> Grey {
+    fn scan(left: f32, slope: f32) -> Grey {
         let value = |x: usize, y: usize| {
             let (across, down) = (x as f32 + 0.5, y as f32 + 0.5);
             let near = |edge: f32| (across - edge - slope * down).abs() < 1.0;
             let grain = ((x * 31 + y * 17) % 5) as u8;
-            if near(7.0) || near(600.0) || x == 200 { 215 + grain } else { 240 + grain }
+            if near(left) || near(600.0) || x == 200 { 215 + grain } else { 240 + grain }
         };
         let data = (0..WIDTH * HEIGHT).map(|i| value(i % WIDTH, i / WIDTH)).collect();
         Grey { width: WIDTH, height: HEIGHT, dpi: 75.0, data }
     }
 
     #[test]
+    fn an_edge_in_a_bindings_shadow_is_found() {
+        let mut bound = scan(40.0, 0.01);
+        for (i, v) in bound.data.iter_mut().enumerate() {
+            *v = (f32::from(*v) * (1.0 - 0.7 * (-((i % WIDTH) as f32) / 20.0).exp())) as u8;
+        }
+        let left = shadows(&bound, &[])[3].unwrap();
+        assert!((left.at - 40.0).abs() < 2.0 && (left.slope - 0.01).abs() < 0.002, "{left:?}");
+    }
+
+    #[test]
     fn an_edge_that_leaves_the_scan_is_found_and_a_streak_is_none() {
         let streak = 200.5 * 25.4 / 75.0;
         // At row 250 the left edge has left the scan; below, the streak would be met first.
-        let [_, right, _, left] = shadows(&scan(-0.028), &[streak]);
+        let [_, right, _, left] = shadows(&scan(7.0, -0.028), &[streak]);
         for edge in [left, right] {
             assert!((edge.unwrap().slope + 0.028).abs() < 0.002, "{edge:?}");
         }
-        assert_eq!(shadows(&scan(-0.028), &[])[3], None, "the streak is met in most rows");
+        assert_eq!(shadows(&scan(7.0, -0.028), &[])[3], None, "the streak is met in most rows");
     }
 }
