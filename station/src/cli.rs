@@ -64,24 +64,34 @@ enum Command {
     ScanWorker,
 }
 
+impl Command {
+    /// It prints, writes nothing, and talks to nobody. (What asks a scanner or a board has to hear that these are gone.)
+    fn only_tells(&self) -> bool {
+        match self {
+            Self::Page(args) => args.only_tells(),
+            Self::Journal(args) => args.only_tells(),
+            Self::CheckConfig { .. } | Self::Pin { .. } => true,
+            Self::Run { .. }
+            | Self::Scan(_)
+            | Self::Devices
+            | Self::Doctor { .. }
+            | Self::Board(_)
+            | Self::ScanWorker => false,
+        }
+    }
+}
+
 pub(crate) fn run(cli: Cli) -> anyhow::Result<i32> {
+    if cli.command.only_tells() {
+        platen_process::end_with_the_reader();
+    }
     match cli.command {
         // Before any thread is started: backends fork and raise signals.
         Command::ScanWorker => scanner::worker::run().map(|()| 0).context("scan worker"),
-        Command::Page(args) => {
-            if args.only_tells() {
-                platen_process::end_with_the_reader();
-            }
-            page_file::run(&args).map(|()| 0)
-        }
+        Command::Page(args) => page_file::run(&args).map(|()| 0),
         Command::CheckConfig { file } => check_config(&file),
         Command::Board(args) => board_tool::run(&args),
-        Command::Journal(args) => {
-            if args.only_tells() {
-                platen_process::end_with_the_reader();
-            }
-            journal_tool::run(&args)
-        }
+        Command::Journal(args) => journal_tool::run(&args),
         Command::Pin { name } => pin(&name),
         Command::Scan(args) => runtime()?.block_on(scan::run(*args)),
         Command::Devices => runtime()?.block_on(devices()),
