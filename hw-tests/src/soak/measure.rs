@@ -52,7 +52,7 @@ impl Ends {
 }
 
 impl Growth {
-    /// Whether it holds at its end what it held at its start, or less.
+    /// Whether it has not grown; what it gave back is no fault.
     pub(super) fn is_flat(&self) -> bool {
         let is_flat = |ends: Ends| ends.percent() <= FLAT;
         is_flat(self.work) && is_flat(self.descriptors) && (is_flat(self.rest) || self.rest.1 - self.rest.0 <= AT_REST)

@@ -13,8 +13,8 @@ const OUTSIDE_MM: [f64; 5] = [2.0, 2.5, 3.0, 3.5, 4.0];
 const LIKE: u8 = 5;
 const STEP: u8 = 6;
 
-/// Whether half of a patch of the ink's picture or more is an edge between paper and the lid that is seen beyond the nearest corner of
-/// `sheet`. `small` has the size of the ink's picture; `dpi` is the scan's.
+/// Whether half of a patch of the ink's picture or more is an edge between paper and the lid that is seen beyond the nearest
+/// corner of `sheet`. `small` has the size of the ink's picture; `dpi` is the scan's.
 pub(super) fn is_edge(small: &Grey, sheet: &Sheet, patch: &[usize], dpi: f64) -> bool {
     let scale = f64::from(small.dpi) / dpi;
     let mm = f64::from(small.dpi) / 25.4;
