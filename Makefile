@@ -27,7 +27,7 @@ help:
 	@echo "make bench           ratios against peers"
 	@echo "make losses          50,000 events and 30 kills, ten times (RUNS=..., SEED=...)"
 	@echo "make soak            a shift with everything failing at random (SEED=..., HOURS=...)"
-	@echo "make fuzz            board link and messages, 10 minutes each (SECONDS=...); needs cargo-fuzz"
+	@echo "make fuzz            board link, messages, pages and image files, 10 minutes each (SECONDS=...); needs cargo-fuzz"
 	@echo "make lint            rustfmt and clippy"
 	@echo "make audit           licences and advisories (needs cargo-deny)"
 	@echo "make firmware        the sensor board's ELF and UF2, with their sizes"
@@ -66,10 +66,15 @@ soak:
 	cargo build --release --locked -p platen-station -p platen-supervisor -p hw-tests -p virtual-scanner -p bad-disk
 	target/release/hw-tests soak --seed $(or $(SEED),1) --hours $(or $(HOURS),1)
 
-# Without the sanitisers, which need a nightly compiler: there is no unsafe code in what is fuzzed.
+# Without the sanitisers, which need a nightly compiler. Image files begin with real ones, and may be as large as they say.
+FUZZ := RUSTC_BOOTSTRAP=1 cargo fuzz run --sanitizer none
+FUZZ_FOR := -max_total_time=$(or $(SECONDS),600)
 fuzz:
-	for target in board station; do \
-	RUSTC_BOOTSTRAP=1 cargo fuzz run --sanitizer none $$target -- -max_total_time=$(or $(SECONDS),600) -max_len=2048; done
+	$(FUZZ) board -- $(FUZZ_FOR) -max_len=2048
+	$(FUZZ) station -- $(FUZZ_FOR) -max_len=2048
+	$(FUZZ) pages -- $(FUZZ_FOR) -max_len=8192
+	mkdir -p fuzz/corpus/files
+	$(FUZZ) files fuzz/corpus/files hw-tests/pages/real -- $(FUZZ_FOR) -max_len=262144 -rss_limit_mb=8192
 
 firmware:
 	@rustup target list --installed 2>/dev/null | grep -qx thumbv6m-none-eabi || $(MAKE) --no-print-directory firmware-tools

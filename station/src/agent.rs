@@ -18,6 +18,7 @@ use crate::{
     },
     disk::Disk,
     keep::{Context, Job, KeepError, Made},
+    memory::Making,
     moment::Steady,
     outbox::task::{Network, Wake},
     pages::glass::Glass,
@@ -44,6 +45,7 @@ use platen_protocol::{
 use std::{
     collections::HashMap,
     path::PathBuf,
+    sync::Arc,
     time::{Duration, Instant},
 };
 use storage::{Blame, Stalled};
@@ -170,6 +172,8 @@ pub(crate) struct Agent {
     /// Passes by attempt, from their start to their end.
     passes: HashMap<u32, Pass>,
     made: HashMap<u32, Made>,
+    /// Those that are being made hold memory, which is given back after them.
+    making: Arc<Making>,
     /// Away while a page is compared: one at a time is saved.
     known: Known,
     /// What the latest pages tell of the glass.
@@ -223,6 +227,7 @@ impl Agent {
             network: Network::default(),
             passes: HashMap::new(),
             made: HashMap::new(),
+            making: Arc::default(),
             known: Known::default(),
             glass: Glass::default(),
             results,

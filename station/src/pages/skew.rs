@@ -76,8 +76,10 @@ fn of_ink(fine: &Grey, ink: &InkMap, (sheet, edges_seen): (&Sheet, bool)) -> Ske
         let ink = written.strong(&written.fine(fine));
         let by_pictures = pictures.as_ref().and_then(|pictures| pictures.angle);
         let text = f64::from(start);
+        // Coloured paper's own sides say more than the shadows of edges.
+        let coloured = pictures.as_ref().and_then(|pictures| pictures.sheet);
+        let edges = if edges_seen { sheet.angle.or(coloured) } else { coloured.or(sheet.angle) };
         // Many lines know better than the sheet how they lie.
-        let edges = sheet.angle.or(pictures.as_ref().and_then(|pictures| pictures.sheet));
         let edges = edges.filter(|edges| few || (edges - text).abs() < coarse::NEARLY);
         let known = sparse::Known { text, confidence, edges, edges_seen, by_pictures };
         sparse::find(fine, &ink, axis, &known)

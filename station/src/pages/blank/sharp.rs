@@ -5,6 +5,7 @@
 
 use crate::pages::{geometry::View, ink::InkMap, reduce::LUMA};
 use platen_protocol::uplink::ColourMode;
+use std::collections::BTreeMap;
 
 /// Pixels of this resolution are asked; finer scans are asked at as large steps.
 const DPI: u32 = 300;
@@ -17,6 +18,9 @@ const SHARE: f32 = 0.06;
 /// Mirrored at a JPEG's blocks less of a stroke is left over three pixels. At 0.06 soft ones go beyond it, at 0.09 seven of eight
 /// strokes of pencil do not.
 const SHARE_IN_BLOCKS: f32 = 0.07;
+/// Where all that is doubtful is asked together and has so many blocks, what rounding does to each comes out in the mean.
+const SHARE_IN_MANY: f32 = 0.048;
+const MANY_BLOCKS: usize = 30;
 const OF_DEPTH: f32 = 0.05;
 const SURE: f32 = 5.0;
 const SURELY: f32 = 3.0;
@@ -29,6 +33,9 @@ const BREAKS: f32 = 1.15;
 const SAMPLE: usize = 4_096;
 /// Fewer of bare paper say nothing.
 const LEAST_PAPER: usize = 200;
+/// As bright as a pixel can be. Where more of the paper is, no more grain is made up.
+const WHITE: i32 = 255;
+const MOST_CLIPPED: f32 = 0.8;
 
 /// How sharp things are on one page.
 pub(super) struct Sharpness<'a> {
@@ -52,13 +59,52 @@ struct Changes {
 }
 
 impl Changes {
+    fn add(&mut self, near: f32, far: f32) {
+        self.near += near;
+        self.far += far;
+        self.pixels += 1;
+    }
+
+    fn mean_of<'a>(all: impl Iterator<Item = &'a Self>) -> Self {
+        let sum = |sum: Self, one: &Self| Self {
+            near: sum.near + one.near,
+            far: sum.far + one.far,
+            pixels: sum.pixels + one.pixels,
+        };
+        all.fold(Self::default(), sum).mean()
+    }
+
+    fn mean(self) -> Self {
+        let n = self.pixels.max(1) as f32;
+        Self { near: self.near / n, far: self.far / n, ..self }
+    }
+
     /// Of a patch so much darker than `paper`, the bare paper beside it, one of `asked` patches.
     fn are_of_ink(&self, paper: Self, share: f32, depth: u8, asked: usize) -> bool {
-        // Neighbouring second differences have pixels in common: about one in three says something of its own.
-        let chance = paper.near * (2.0 * 3.0 / self.pixels.max(1) as f32).sqrt();
+        let near = self.near - paper.near;
+        near > SURE * self.chance(paper)
+            && near > OF_DEPTH * f32::from(depth).powi(2)
+            && self.are_sharp(paper, share, asked)
+    }
+
+    /// Whether more than a `share` of what changes does so from pixel to pixel, surely.
+    fn are_sharp(&self, paper: Self, share: f32, asked: usize) -> bool {
         let (near, far) = (self.near - paper.near, self.far - paper.far);
         let surely = SURELY + MORE_SURELY * (asked as f32).ln();
-        near > SURE * chance && near - surely * chance > share * far && near > OF_DEPTH * f32::from(depth).powi(2)
+        near - surely * self.chance(paper) > share * far
+    }
+
+    /// The standard deviation of what bare paper has nearby, in as many pixels.
+    fn chance(&self, paper: Self) -> f32 {
+        // Neighbouring second differences have pixels in common: about one in three says something of its own.
+        paper.near * (2.0 * 3.0 / self.pixels.max(1) as f32).sqrt()
+    }
+
+    /// What the grain is where it is not cut off: of bare paper, `clipped` of whose pixels (0 to 1) are as bright as a scan can tell.
+    fn unclipped(self, clipped: f32) -> Self {
+        // The variance that a bell has left when so much of it is laid onto one level.
+        let left = (1.0 - clipped.min(MOST_CLIPPED)).powf(1.55);
+        Self { near: self.near / left, far: self.far / left, ..self }
     }
 }
 
@@ -88,33 +134,58 @@ impl<'a> Sharpness<'a> {
         // An odd step: the sample must not stay in some columns of the picture.
         let clean: Vec<usize> = (0..w * h).step_by((w * h / (4 * SAMPLE)) | 1).filter(bare).collect();
         sharpness.in_blocks = sharpness.step == 1 && sharpness.breaks_at_blocks(&clean);
-        sharpness.paper = (clean.len() >= LEAST_PAPER).then(|| sharpness.changes(&clean));
+        let paper = || sharpness.changes(&clean).unclipped(sharpness.clipped(&clean));
+        sharpness.paper = (clean.len() >= LEAST_PAPER).then(paper);
         sharpness
     }
 
     /// Whether a patch, in pixels of the ink's picture, is as sharp as ink so much darker than its surroundings is. In doubt
     /// it is. The more patches are asked, the further one of them goes by chance.
     pub(super) fn is_ink(&self, patch: &[usize], depth: u8, asked: usize) -> bool {
-        let share = if self.in_blocks { SHARE_IN_BLOCKS } else { SHARE };
-        self.paper.is_none_or(|paper| self.changes(patch).are_of_ink(paper, share, depth, asked))
+        let Some(paper) = self.paper else { return true };
+        if !self.in_blocks {
+            return self.changes(patch).are_of_ink(paper, SHARE, depth, asked);
+        }
+        let blocks = self.by_block(patch);
+        let share = if asked == 1 && blocks.len() >= MANY_BLOCKS { SHARE_IN_MANY } else { SHARE_IN_BLOCKS };
+        let excess = |block: &Changes| block.near - share * block.far;
+        let sharpest = blocks.iter().max_by(|a, b| excess(a.1).total_cmp(&excess(b.1))).map(|(&at, _)| at);
+        let others = blocks.iter().filter(|&(&at, _)| Some(at) != sharpest);
+        Changes::mean_of(blocks.values()).are_of_ink(paper, share, depth, asked)
+            && Changes::mean_of(others.map(|(_, block)| block)).are_sharp(paper, share, asked)
     }
 
     fn changes(&self, places: &[usize]) -> Changes {
         let mut changes = Changes::default();
+        self.each(places, |_, near, far| changes.add(near, far));
+        changes.mean()
+    }
+
+    /// Sums for each block of a JPEG, by its place.
+    fn by_block(&self, places: &[usize]) -> BTreeMap<(usize, usize), Changes> {
+        let mut blocks = BTreeMap::<_, Changes>::new();
+        self.each(places, |(x, y), near, far| blocks.entry((x / BLOCK, y / BLOCK)).or_default().add(near, far));
+        blocks
+    }
+
+    /// The share of some places that is as bright as it can be.
+    fn clipped(&self, places: &[usize]) -> f32 {
+        let white = |&&i: &&usize| self.at(i % self.width * self.scale, i / self.width * self.scale) >= WHITE;
+        places.iter().filter(white).count() as f32 / places.len().max(1) as f32
+    }
+
+    /// How much changes at each pixel of some places, nearby and further away.
+    fn each(&self, places: &[usize], mut add: impl FnMut((usize, usize), f32, f32)) {
         for i in places.iter().step_by(places.len() / SAMPLE + 1) {
             let (left, top) = (i % self.width * self.scale, i / self.width * self.scale);
             for y in (top..top + self.scale).step_by(self.step) {
                 for x in (left..left + self.scale).step_by(self.step) {
                     if let (Some(near), Some(far)) = (self.bend(x, y, self.step), self.bend(x, y, 3 * self.step)) {
-                        changes.near += near;
-                        changes.far += far;
-                        changes.pixels += 1;
+                        add((x, y), near, far);
                     }
                 }
             }
         }
-        let n = changes.pixels.max(1) as f32;
-        Changes { near: changes.near / n, far: changes.far / n, ..changes }
     }
 
     /// Squares of the second differences across and down at a pixel, over so many pixels.
@@ -180,6 +251,11 @@ mod tests {
     /// A page with grain of 1.2 levels and faint upright strokes of 0.5 by 4 mm, so many levels dark, whose sides are as soft as
     /// a bell of so many mm.
     fn page(dpi: u32, depth: f64, soft_mm: f64) -> Image {
+        page_on((225.0, 2.0 / 3f64.sqrt()), dpi, depth, soft_mm)
+    }
+
+    /// The same on paper of so many levels, with grain of so many.
+    fn page_on((paper, grain): (f64, f64), dpi: u32, depth: f64, soft_mm: f64) -> Image {
         let mm = f64::from(dpi) / 25.4;
         let (width, height) = ((70.0 * mm) as usize, (60.0 * mm) as usize);
         // Like the integral of a bell.
@@ -195,7 +271,7 @@ mod tests {
                 state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
                 f64::from(state >> 16) / 65_536.0 - 0.5
             });
-            (225.0 - ink + 2.0 * noise.sum::<f64>()).round() as u8
+            (paper - ink + grain * 3f64.sqrt() * noise.sum::<f64>()).round() as u8
         });
         Image { mode: ColourMode::Grey, width, height, dpi, data: data.collect() }
     }
@@ -229,6 +305,17 @@ mod tests {
         }
     }
 
+    #[test]
+    fn grain_that_is_cut_off_at_white_makes_nothing_sharp() {
+        for dpi in [200, 300] {
+            // Nearly half of the paper's pixels are as bright as they can be; where something shows through, all grain is left.
+            let (through, strokes) = inked(&page_on((254.0, 4.5), dpi, 30.0, 0.2));
+            assert!(strokes >= 30 && through == 0, "{through} of {strokes} at {dpi} dpi");
+            let (pencil, strokes) = inked(&page_on((254.0, 1.2), dpi, 30.0, 0.5 * 25.4 / f64::from(dpi)));
+            assert!(strokes >= 30 && 4 * pencil >= strokes, "{pencil} of {strokes} at {dpi} dpi");
+        }
+    }
+
     /// The page as a JPEG of such a quality has it.
     fn through_jpeg(page: Image, quality: u8) -> Image {
         let mut file = Vec::new();
@@ -251,6 +338,23 @@ mod tests {
     }
 
     #[test]
+    fn one_block_that_was_rounded_up_makes_no_stroke_sharp() {
+        let dpi = 300;
+        let mut page = through_jpeg(page(dpi, 40.0, 0.2), 60);
+        let px = |mm: f64| (mm * f64::from(dpi) / 25.4) as usize / BLOCK * BLOCK;
+        // A fine wave in the block at the middle of each stroke.
+        for (left, top) in
+            (0..10).flat_map(|i| (0..4).map(move |j| (12.5 + 5.0 * f64::from(i), 15.0 + 10.0 * f64::from(j))))
+        {
+            for (x, y) in (0..BLOCK * BLOCK).map(|i| (px(left) + i % BLOCK, px(top) + i / BLOCK)) {
+                page.data[y * page.width + x] += if x % 2 == 0 { 5 } else { 0 };
+            }
+        }
+        let (through, strokes) = inked(&page);
+        assert!(strokes >= 30 && through == 0, "{through} of {strokes}");
+    }
+
+    #[test]
     fn where_sharpness_says_nothing_all_is_ink() {
         let coarse = page(150, 40.0, 0.2);
         let (ink, strokes) = inked(&coarse);
@@ -266,5 +370,14 @@ mod tests {
         assert!(!patch.are_of_ink(paper, SHARE, 12, 100));
         let sharp = Changes { near: 35.0, ..patch };
         assert!(sharp.are_of_ink(paper, SHARE, 12, 100));
+    }
+
+    #[test]
+    fn a_bell_that_is_cut_off_is_known_for_what_it_was() {
+        // Variances left of one, by the integral of the bell.
+        for (clipped, left) in [(0.0, 1.0), (0.1, 0.837), (0.3, 0.564), (0.5, 0.341), (0.7, 0.164)] {
+            let grain = Changes { near: 100.0 * left, far: 100.0 * left, pixels: 1 }.unclipped(clipped);
+            assert!((grain.near - 100.0).abs() < 7.0 && grain.far == grain.near, "{clipped}: {grain:?}");
+        }
     }
 }
