@@ -42,22 +42,23 @@ fn looked_at(file: &Path, out: &Path) -> Value {
 #[test]
 fn however_a_page_of_an_old_book_is_laid_it_is_straightened_to_the_same() {
     let folder = tempfile::tempdir().unwrap();
-    for (name, lid) in [("lucasta", 255), ("breviary", 20), ("woodcut", 20)] {
+    // So far apart the answers may lie, in degrees: the breviary's columns are not quite square to each other.
+    for (name, lid, apart) in [("lucasta", 255, 0.02), ("breviary", 20, 0.1)] {
         let page = image::open(samples().join(format!("real/{name}.jpg"))).unwrap().into_rgb8();
         let mut angles = Vec::new();
         for laid in [-4.0, -1.3, 0.7, 2.9] {
             let file = folder.path().join(format!("{name}-{laid}.png"));
             laid_askew(&page, laid, Rgb([lid; 3])).save(&file).unwrap();
             let found = looked_at(&file, &folder.path().join("out"));
-            assert_eq!(
-                (&found["blank"], &found["applied"]),
-                (&false.into(), &found["angle"]),
-                "{name} at {laid}: {found}"
-            );
+            let is_flagged = |flag: &str| found["flags"].as_array().unwrap().iter().any(|f| f == flag);
+            // So small a page may be too little to be sure of; then it is left as it lay, and says so.
+            let turned = if is_flagged("skew-uncertain") { &0.0.into() } else { &found["angle"] };
+            assert_eq!((&found["blank"], &found["applied"]), (&false.into(), turned), "{name} at {laid}: {found}");
+            assert!(!is_flagged("ink-at-risk"), "{name} at {laid}: {found}");
             angles.push(found["angle"].as_f64().unwrap() + laid);
         }
         angles.sort_by(f64::total_cmp);
         let spread = angles[angles.len() - 1] - angles[0];
-        assert!(spread < 0.1, "{name}: {angles:?}");
+        assert!(spread < apart, "{name}: {angles:?}");
     }
 }
