@@ -42,7 +42,7 @@ fn looked_at(file: &Path, out: &Path) -> Value {
 #[test]
 fn however_a_page_of_an_old_book_is_laid_it_is_straightened_to_the_same() {
     let folder = tempfile::tempdir().unwrap();
-    // So far apart the answers may lie, in degrees: the breviary's columns are not quite square to each other.
+    // So far apart the answers may lie, in degrees; when this was written they lay 0.004 and 0.058 apart.
     for (name, lid, apart) in [("lucasta", 255, 0.02), ("breviary", 20, 0.1)] {
         let page = image::open(samples().join(format!("real/{name}.jpg"))).unwrap().into_rgb8();
         let mut angles = Vec::new();

@@ -50,7 +50,7 @@ pub(super) struct Sharpness<'a> {
     paper: Option<Changes>,
 }
 
-/// Mean squares of second differences, and from how many pixels.
+/// Squares of second differences, summed or in the mean, and from how many pixels.
 #[derive(Debug, Clone, Copy, Default)]
 struct Changes {
     near: f32,
@@ -147,6 +147,7 @@ impl<'a> Sharpness<'a> {
             return self.changes(patch).are_of_ink(paper, SHARE, depth, asked);
         }
         let blocks = self.by_block(patch);
+        // One that is asked is the only doubtful patch, or all of them together.
         let share = if asked == 1 && blocks.len() >= MANY_BLOCKS { SHARE_IN_MANY } else { SHARE_IN_BLOCKS };
         let excess = |block: &Changes| block.near - share * block.far;
         let sharpest = blocks.iter().max_by(|a, b| excess(a.1).total_cmp(&excess(b.1))).map(|(&at, _)| at);
