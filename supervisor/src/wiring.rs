@@ -19,7 +19,6 @@ use crate::{
 use anyhow::Context;
 use jiff::Timestamp;
 use platen_broker::Mqtt;
-use platen_protocol::uplink::MAX_MESSAGE;
 use serde_json::json;
 use std::{
     future::Future,
@@ -69,8 +68,8 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
         Some(group) => format!("platen-supervisor_{site}_{group}_{}", listener.local_addr()?.port()),
     };
     // A bridge has a connection of its own.
-    let bridge = Mqtt::new(broker.clone(), format!("{name}_sparkplug"), MAX_MESSAGE as u32 + 1024, QUEUE);
-    let transport = Mqtt::new(broker, name, MAX_MESSAGE as u32 + 1024, QUEUE);
+    let bridge = Mqtt::new(broker.clone(), format!("{name}_sparkplug"), broker::MOST, QUEUE);
+    let transport = Mqtt::new(broker, name, broker::MOST, QUEUE);
     let discovery = config.home_assistant.as_ref().map(|home| home.prefix.clone());
     let (group, patience) = (config.broker.group.clone(), ingest::PATIENCE);
     let listening = ingest::Config { site, group, discovery, patience };

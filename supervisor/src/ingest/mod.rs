@@ -25,6 +25,8 @@ const CHANNELS: [Channel; 3] = [Channel::Event, Channel::Env, Channel::State];
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 /// A certificate that was renewed is noticed within this.
 const LOOK: Duration = Duration::from_secs(10);
+/// What the database did not take is tried again after this.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// Where and how to listen.
 #[derive(Debug, Clone)]
@@ -169,21 +171,24 @@ fn listen(config: &Config, link: &Link) {
     }
 }
 
-/// Stores a group and says so. What a database does not take is not acknowledged, and comes again.
+/// Stores a group and says so. One that the database does not take is tried again until it does, and nothing goes past it: a
+/// later group may hold the last of a station's readings, and its answer would cover those that were never stored. Meanwhile
+/// what comes in waits in the connection, whose room is limited, and a stop comes between two attempts.
 async fn take(config: &Config, link: &Link, store: &mut Store, group: &[Arrival], pulse: &watch::Sender<Pulse>) {
-    match store.take(group, Timestamp::now().as_millisecond()) {
-        Ok(replies) => {
-            pulse.send_modify(|p| (p.commits, p.database) = (p.commits + 1, None));
-            for (station, reply) in replies {
-                if let Ok(station) = station.parse() {
-                    say(config, link, &station, &reply);
-                }
+    let replies = loop {
+        match store.take(group, Timestamp::now().as_millisecond()) {
+            Ok(replies) => break replies,
+            Err(error) => {
+                tracing::error!(%error, "nothing is stored; trying again");
+                pulse.send_modify(|p| p.database = Some(error.to_string()));
+                sleep(AGAIN).await;
             }
         }
-        Err(error) => {
-            tracing::error!(%error, "nothing is stored; trying again");
-            pulse.send_modify(|p| p.database = Some(error.to_string()));
-            sleep(Duration::from_secs(1)).await;
+    };
+    pulse.send_modify(|p| (p.commits, p.database) = (p.commits + 1, None));
+    for (station, reply) in replies {
+        if let Ok(station) = station.parse() {
+            say(config, link, &station, &reply);
         }
     }
 }
@@ -204,7 +209,9 @@ fn say(config: &Config, link: &Link, station: &StationId, reply: &Reply) {
 mod tests {
     use super::*;
     use platen_broker::{Busy, Speak};
-    use std::path::Path;
+    use platen_protocol::uplink::{Envelope, Reading};
+    use rusqlite::Connection;
+    use std::{path::Path, time::Instant};
 
     /// A broker whose words the test speaks.
     #[derive(Debug)]
@@ -273,5 +280,33 @@ mod tests {
         let (_broker, mut pulse) = told(folder.path(), part, Duration::from_millis(20)).await;
         let silent = pulse.wait_for(|pulse| pulse.trouble.is_some()).await.unwrap().clone();
         assert!(!silent.connected && silent.trouble.unwrap().contains("has not let the supervisor listen within 20ms"));
+    }
+
+    fn reading(seq: u64) -> Heard {
+        let (site, station): (SiteId, StationId) = ("rig".parse().unwrap(), "desk-1".parse().unwrap());
+        let body = Reading::Room { celsius: 21.0, humidity: 45.0 };
+        let envelope = Envelope::new(&site, &station, "run", seq, Timestamp::UNIX_EPOCH, body);
+        let topic = Topic { site, station, channel: Channel::Env }.to_string().into();
+        Heard::Message { topic, payload: write(&envelope).unwrap().into(), retained: false, at: Instant::now() }
+    }
+
+    #[tokio::test]
+    async fn what_the_database_does_not_take_is_tried_again_before_what_comes_later() {
+        let folder = tempfile::tempdir().unwrap();
+        let up = vec![Heard::Up { most: 70_000 }, Heard::Listening, Heard::Listening, Heard::Listening];
+        let (broker, mut pulse) = told(folder.path(), up, PATIENCE).await;
+        let db = Connection::open(folder.path().join("test.db")).unwrap();
+        let asked = |query: &str| db.query_row(query, [], |row| row.get::<_, u64>(0)).unwrap();
+
+        db.execute_batch("ALTER TABLE room RENAME TO away").unwrap();
+        broker.send(reading(1)).await.unwrap();
+        pulse.wait_for(|pulse| pulse.database.is_some()).await.unwrap();
+        broker.send(reading(2)).await.unwrap();
+        db.execute_batch("ALTER TABLE away RENAME TO room").unwrap();
+
+        pulse.wait_for(|pulse| pulse.commits > 0 && pulse.database.is_none()).await.unwrap();
+        assert_eq!(asked("SELECT min(seq) FROM room"), 1, "the first group was not stored");
+        pulse.wait_for(|pulse| pulse.commits == 2).await.unwrap();
+        assert_eq!(asked("SELECT count(*) FROM room"), 2);
     }
 }

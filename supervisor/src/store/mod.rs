@@ -10,7 +10,7 @@ mod project;
 mod stream;
 
 use platen_protocol::uplink::{Ack, Command, Envelope, NEWS, Reading, State};
-use rusqlite::{Connection, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, Error, ErrorCode, Transaction, TransactionBehavior, params};
 use serde::Deserialize;
 use std::{
     path::{Path, PathBuf},
@@ -18,7 +18,11 @@ use std::{
 };
 
 /// The tables of each version.
-const MIGRATIONS: [&str; 2] = [include_str!("../../migrations/0001.sql"), include_str!("../../migrations/0002.sql")];
+const MIGRATIONS: [&str; 3] = [
+    include_str!("../../migrations/0001.sql"),
+    include_str!("../../migrations/0002.sql"),
+    include_str!("../../migrations/0003.sql"),
+];
 const VERSION: usize = MIGRATIONS.len();
 /// Another process may write for so long.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -120,60 +124,34 @@ impl Store {
     }
 
     /// Stores a group of arrivals in one transaction. Answers what may be said to the stations once it has returned.
+    ///
+    /// A message that can never be stored is refused with the reason, so that an error is one of the database, and passes.
     pub(crate) fn take(&mut self, arrivals: &[Arrival], now_ms: i64) -> Result<Vec<(String, Reply)>, StoreError> {
         let file = self.file.clone();
-        self.take_inner(arrivals, now_ms).map_err(|source| StoreError::Sqlite { file, source })
+        let taken = match self.take_inner(arrivals, now_ms, false) {
+            // To find which it is, each is taken by itself, which costs too much to do always.
+            Err(error) if is_of_the_message(&error) => self.take_inner(arrivals, now_ms, true),
+            taken => taken,
+        };
+        taken.map_err(|source| StoreError::Sqlite { file, source })
     }
 
-    fn take_inner(&mut self, arrivals: &[Arrival], now_ms: i64) -> rusqlite::Result<Vec<(String, Reply)>> {
+    fn take_inner(
+        &mut self,
+        arrivals: &[Arrival],
+        now_ms: i64,
+        singly: bool,
+    ) -> rusqlite::Result<Vec<(String, Reply)>> {
         let tx = self.db.transaction()?;
-        let mut streams: Vec<(&str, &str)> = Vec::new();
-        let mut late: Vec<&str> = Vec::new();
-        let mut replies = Vec::new();
+        let mut told = Told::default();
         for arrival in arrivals {
-            match arrival {
-                Arrival::Event { station, envelope } => {
-                    let happened = clock::happened(&tx, station, envelope, now_ms)?;
-                    if u128::try_from(now_ms.saturating_sub(happened)).is_ok_and(|ms| ms > NEWS.as_millis())
-                        && !late.contains(&station.as_str())
-                    {
-                        late.push(station);
-                    }
-                    if store_event(&tx, station, envelope, (happened, now_ms))? {
-                        project::event(&tx, station, envelope, (happened, now_ms))?;
-                    } else if let Some(twice) = stream::other_event(&tx, station, envelope)? {
-                        refuse(&tx, &twice, now_ms)?;
-                    }
-                    let stream = (station.as_str(), envelope.epoch.as_str());
-                    if !streams.contains(&stream) {
-                        streams.push(stream);
-                    }
-                }
-                Arrival::Reading { station, envelope } => {
-                    let happened = clock::happened(&tx, station, envelope, now_ms)?;
-                    project::reading(&tx, station, envelope, (happened, now_ms))?;
-                }
-                Arrival::State { station, state, heard } => {
-                    // The database may have let it wait.
-                    let ago = |at: &Instant| i64::try_from(at.elapsed().as_millis()).unwrap_or(i64::MAX);
-                    // A will is the broker's word, not the station's.
-                    let heard_ms = heard.as_ref().filter(|_| state.online).map(|at| now_ms.saturating_sub(ago(at)));
-                    project::state(&tx, station, state, heard_ms)?;
-                    if let Some(heard_ms) = heard_ms {
-                        clock::hear(&tx, station, state, heard_ms)?;
-                        let asked = stream::heard(&tx, station, state, heard_ms)?;
-                        replies.extend(asked.map(|reply| (station.clone(), reply)));
-                    }
-                }
-                Arrival::Refused(refused) => {
-                    refuse(&tx, refused, now_ms)?;
-                    if let (Some(station), Some((epoch, seq))) = (&refused.station, refused.number.clone()) {
-                        let refused = Command::Refused { epoch, seq, reason: refused.reason.clone() };
-                        replies.push((station.clone(), Reply::Command(refused)));
-                    }
-                }
+            if singly {
+                take_or_refuse(&tx, arrival, now_ms, &mut told)?;
+            } else {
+                take_one(&tx, arrival, now_ms, &mut told)?;
             }
         }
+        let Told { streams, late, mut replies } = told;
         for station in late {
             tx.execute("UPDATE station SET history_ms = ?2 WHERE name = ?1", params![station, now_ms])?;
         }
@@ -183,6 +161,114 @@ impl Store {
         tx.commit()?;
         Ok(replies)
     }
+}
+
+/// What follows from a group once all of it is stored.
+#[derive(Debug, Default)]
+struct Told<'a> {
+    /// Station and epoch of its events.
+    streams: Vec<(&'a str, &'a str)>,
+    /// Stations of whose events some were no news any more.
+    late: Vec<&'a str>,
+    replies: Vec<(String, Reply)>,
+}
+
+fn take_one<'a>(tx: &Transaction<'_>, arrival: &'a Arrival, now_ms: i64, told: &mut Told<'a>) -> rusqlite::Result<()> {
+    match arrival {
+        Arrival::Event { station, envelope } => {
+            let happened = clock::happened(tx, station, envelope, now_ms)?;
+            if u128::try_from(now_ms.saturating_sub(happened)).is_ok_and(|ms| ms > NEWS.as_millis())
+                && !told.late.contains(&station.as_str())
+            {
+                told.late.push(station);
+            }
+            if store_event(tx, station, envelope, (happened, now_ms))? {
+                project::event(tx, station, envelope, (happened, now_ms))?;
+            } else if let Some(twice) = stream::other_event(tx, station, envelope)? {
+                note(tx, &twice, now_ms)?;
+            }
+            let stream = (station.as_str(), envelope.epoch.as_str());
+            if !told.streams.contains(&stream) {
+                told.streams.push(stream);
+            }
+        }
+        Arrival::Reading { station, envelope } => {
+            let happened = clock::happened(tx, station, envelope, now_ms)?;
+            project::reading(tx, station, envelope, (happened, now_ms))?;
+        }
+        Arrival::State { station, state, heard } => {
+            // The database may have let it wait.
+            let ago = |at: &Instant| i64::try_from(at.elapsed().as_millis()).unwrap_or(i64::MAX);
+            // A will is the broker's word, not the station's.
+            let heard_ms = heard.as_ref().filter(|_| state.online).map(|at| now_ms.saturating_sub(ago(at)));
+            project::state(tx, station, state, heard_ms)?;
+            if let Some(heard_ms) = heard_ms {
+                clock::hear(tx, station, state, heard_ms)?;
+                let asked = stream::heard(tx, station, state, heard_ms)?;
+                told.replies.extend(asked.map(|reply| (station.clone(), reply)));
+            }
+        }
+        Arrival::Refused(refused) => refuse(tx, refused, now_ms, told)?,
+    }
+    Ok(())
+}
+
+/// Takes one, or refuses it if it can never be stored, and leaves nothing of it behind.
+fn take_or_refuse<'a>(
+    tx: &Transaction<'_>,
+    arrival: &'a Arrival,
+    now_ms: i64,
+    told: &mut Told<'a>,
+) -> rusqlite::Result<()> {
+    tx.execute_batch("SAVEPOINT one")?;
+    match take_one(tx, arrival, now_ms, told) {
+        Err(error) if is_of_the_message(&error) => {
+            tracing::error!(%error, "a message that can never be stored is refused");
+            tx.execute_batch("ROLLBACK TO one")?;
+            if let Some(refused) = unstorable(arrival, &error) {
+                refuse(tx, &refused, now_ms, told)?;
+            }
+        }
+        taken => taken?,
+    }
+    tx.execute_batch("RELEASE one")
+}
+
+/// Whether it is the message that cannot be stored, now or later. All else lies with the database: a full disk, a lock, a file
+/// that was taken away. There, refusing would be wrong, as a station puts aside what is refused.
+fn is_of_the_message(error: &Error) -> bool {
+    let code = error.sqlite_error_code();
+    matches!(code, Some(ErrorCode::ConstraintViolation | ErrorCode::TooBig | ErrorCode::TypeMismatch))
+        || matches!(error, Error::ToSqlConversionFailure(_) | Error::QueryReturnedNoRows)
+}
+
+/// What is noted of it. Of a refusal that cannot be stored, nothing.
+fn unstorable(arrival: &Arrival, error: &Error) -> Option<Refused> {
+    let (station, channel, number, excerpt) = match arrival {
+        Arrival::Event { station, envelope: e } => {
+            (station, "event", Some((e.epoch.clone(), e.seq)), e.body.data.to_string())
+        }
+        Arrival::Reading { station, envelope } => (station, "env", None, format!("{:?}", envelope.body)),
+        Arrival::State { station, state, .. } => (station, "state", None, format!("{state:?}")),
+        Arrival::Refused(_) => return None,
+    };
+    Some(Refused {
+        topic: format!("{station}/{channel}"),
+        station: Some(station.clone()),
+        number,
+        reason: format!("it cannot be stored: {error}"),
+        excerpt: excerpt.chars().take(200).collect(),
+    })
+}
+
+/// Notes a message that is not taken, and tells the station if its number is known.
+fn refuse(tx: &Transaction<'_>, refused: &Refused, now_ms: i64, told: &mut Told<'_>) -> rusqlite::Result<()> {
+    note(tx, refused, now_ms)?;
+    if let (Some(station), Some((epoch, seq))) = (&refused.station, refused.number.clone()) {
+        let refused = Command::Refused { epoch, seq, reason: refused.reason.clone() };
+        told.replies.push((station.clone(), Reply::Command(refused)));
+    }
+    Ok(())
 }
 
 /// Whether the event was new.
@@ -212,7 +298,7 @@ fn store_event(
     Ok(stored == 1)
 }
 
-fn refuse(tx: &Transaction<'_>, r: &Refused, now_ms: i64) -> rusqlite::Result<()> {
+fn note(tx: &Transaction<'_>, r: &Refused, now_ms: i64) -> rusqlite::Result<()> {
     let (epoch, seq) = r.number.clone().unzip();
     // What a station says again and again is noted once.
     let known: bool = tx

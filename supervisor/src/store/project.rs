@@ -54,8 +54,16 @@ pub(super) fn event(
             ])?;
         }
         Event::PageVoided(v) => {
-            tx.prepare_cached("INSERT OR IGNORE INTO void VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?
-                .execute(params![station, e.epoch, e.seq, v.batch, v.volume, v.number, v.fault, v.text])?;
+            // Not by its number in an epoch: a journal that is told again has others.
+            tx.prepare_cached("INSERT OR IGNORE INTO void VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?.execute(params![
+                station,
+                v.batch,
+                v.volume,
+                v.number,
+                e.time.to_string(),
+                v.fault,
+                v.text
+            ])?;
         }
         Event::BatchCompleted { batch, tracking_sheet, .. } => {
             tx.prepare_cached(

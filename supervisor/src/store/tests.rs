@@ -275,6 +275,66 @@ fn when_something_happened_is_told_by_the_clock_that_nobody_sets() {
 }
 
 #[test]
+fn a_message_that_can_never_be_stored_is_refused_and_holds_up_no_other() {
+    let (_folder, mut store) = open();
+    let never = "CREATE TRIGGER never BEFORE INSERT ON fault WHEN NEW.seq = 2 BEGIN SELECT RAISE(ABORT, 'no'); END";
+    store.db.execute_batch(never).unwrap();
+    let replies = store.take(&[raised(1), raised(2), raised(3)], 1).unwrap();
+    let Reply::Command(Command::Refused { epoch, seq, reason }) = &replies[0].1 else { panic!("{replies:?}") };
+    assert_eq!((epoch.as_str(), *seq, reason.as_str()), ("e1", 2, "it cannot be stored: no"));
+    assert!(matches!(&replies[1..], [(_, Reply::Ack(Ack { seq: 1, .. }))]), "{replies:?}");
+    assert_eq!(count(&store, "SELECT sum(seq) FROM event"), 1 + 3, "nothing of it is left behind");
+    assert_eq!(count(&store, "SELECT count(*) FROM refused WHERE seq = 2"), 1);
+    // What lies with the database is an error, and nothing is stored of the group.
+    store.db.execute_batch("ALTER TABLE fault RENAME TO away").unwrap();
+    assert!(store.take(&[raised(4)], 1).is_err());
+    assert_eq!(count(&store, "SELECT count(*) FROM event"), 2);
+}
+
+/// A page that was void, told under a number of an epoch.
+fn voided(epoch: &str, seq: u64, time: &str) -> Arrival {
+    let (batch, volume, fault, text) = ("1/1-1-1".into(), "A".into(), "lid-opened".into(), "t".into());
+    let body = platen_protocol::uplink::PageVoided { batch, volume, number: 3, fault, text };
+    let Arrival::Event { station, mut envelope } = event(seq, &Event::PageVoided(body)) else { unreachable!() };
+    (envelope.epoch, envelope.time) = (epoch.into(), time.parse().unwrap());
+    Arrival::Event { station, envelope }
+}
+
+#[test]
+fn a_void_page_that_is_told_under_two_epochs_is_one() {
+    let (_folder, mut store) = open();
+    store.take(&[voided("e1", 1, T[0]), voided("e2", 7, T[0])], 1).unwrap();
+    assert_eq!(count(&store, "SELECT count(*) FROM void"), 1);
+    // The same page was void a second time.
+    store.take(&[voided("e2", 8, T[1])], 1).unwrap();
+    assert_eq!(count(&store, "SELECT count(*) FROM void"), 2);
+}
+
+#[test]
+fn a_database_of_version_2_keeps_its_void_pages_and_counts_each_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("s.db");
+    let db = Connection::open(&file).unwrap();
+    MIGRATIONS[..2].iter().for_each(|migration| db.execute_batch(migration).unwrap());
+    db.pragma_update(None, "user_version", 2).unwrap();
+    let tell = |epoch: &str, seq: u64, time: &str| {
+        let event = "INSERT INTO event (station, epoch, seq, type, time, received_ms, body)
+                     VALUES ('desk-1', ?1, ?2, 'platen.page.voided', ?3, 7, '{}')";
+        db.execute(event, params![epoch, seq, time]).unwrap();
+        let void = "INSERT INTO void VALUES ('desk-1', ?1, ?2, '1/1-1-1', 'A', 3, 'lid-opened', 't')";
+        db.execute(void, params![epoch, seq]).unwrap();
+    };
+    tell("e1", 1, T[0]);
+    tell("e1", 2, T[1]);
+    tell("e2", 1, T[0]);
+    drop(db);
+    let mut store = Store::open(&file).unwrap();
+    assert_eq!(count(&store, "SELECT count(*) FROM void"), 2);
+    store.take(&[voided("e3", 1, T[1]), voided("e3", 2, T[2])], 1).unwrap();
+    assert_eq!(count(&store, "SELECT count(*) FROM void"), 3);
+}
+
+#[test]
 fn a_database_of_version_1_is_carried_on() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("s.db");
