@@ -31,13 +31,13 @@ use crate::{
         overrides::{Asked, Overrides, Sensor},
         plausible::Plausible,
     },
-    view::{PageView, Preview, View},
+    view::{PageView, PlanLine, Preview, View},
     words::Trouble,
 };
 use guards::{ScannerSays, Supply};
 use jiff::Timestamp;
 use ledger::Ledger;
-pub(crate) use picture::load_plans;
+pub(crate) use picture::{BadPlan, load_plans};
 use platen_protocol::{
     board::{Certificate, Lamp, ToBoard, Watch},
     uplink::{Overridden, PageAccepted},
@@ -54,7 +54,7 @@ use tokio::{
     time::sleep_until,
 };
 
-/// The page is shown again at least this often, so that ages and the list of plans stay true.
+/// The page is shown again this often at least, and plans are looked for, so that ages and the list of plans stay true.
 const TURN: Duration = Duration::from_secs(1);
 
 /// What the operator asks for.
@@ -165,6 +165,10 @@ pub(crate) struct Agent {
     /// What waits for the disk, and what that said.
     stalled: Vec<Stalled>,
     blame: Option<Blame>,
+    /// What may be opened, while nothing is.
+    plans: Vec<PlanLine>,
+    /// Files that are no plans, and why, as it was last said.
+    bad_plans: Vec<BadPlan>,
     /// A batch lies on the desk and was not opened again yet.
     to_resume: bool,
     out: Outlets,
@@ -221,6 +225,8 @@ impl Agent {
             disk: Disk::Good,
             stalled: Vec::new(),
             blame: None,
+            plans: Vec::new(),
+            bad_plans: Vec::new(),
             to_resume,
             journal,
             out,
@@ -246,6 +252,7 @@ impl Agent {
     pub(crate) async fn run(mut self, mut inlets: Inlets, mut finished: Finished) {
         self.clear_old_faults();
         self.resume();
+        self.look_for_plans();
         self.settle();
         let mut turn = tokio::time::interval(TURN);
         loop {
@@ -281,6 +288,7 @@ impl Agent {
                     self.look_at_the_clock();
                     self.try_again();
                     self.resume();
+                    self.look_for_plans();
                 }
                 () = sleep_until(due.into()) => {}
             }
@@ -321,9 +329,8 @@ impl Agent {
         let done = match wish {
             Wish::Open(plan) => return self.open(plan),
             Wish::Close => {
-                let closed = self.machine.handle(now, Input::Close);
+                let closed = self.close();
                 if closed.is_ok() {
-                    let _ = self.out.scanner.try_send(task::Command::Close);
                     self.enter(ledger::Note::ClearDesk);
                 }
                 closed

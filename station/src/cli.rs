@@ -164,18 +164,12 @@ async fn serve(file: &std::path::Path) -> anyhow::Result<i32> {
         served = axum::serve(listener, console::router(console)) => served?,
         _ = stop.recv() => {}
         _ = tokio::signal::ctrl_c() => {}
-        () = log(&mut running.notes) => {}
+        // The next start finds everything in the journal; a desk without it would look well and do nothing.
+        part = running.run(|note| tracing::info!(?note)) => anyhow::bail!("{part} has ended; the log says why"),
     }
     // What is under way is either in the journal or asked for again at the next start.
     running.stop(Duration::from_secs(2)).await;
     Ok(0)
-}
-
-/// What a terminal would say goes into the log.
-async fn log(notes: &mut tokio::sync::mpsc::UnboundedReceiver<crate::agent::Note>) {
-    while let Some(note) = notes.recv().await {
-        tracing::info!(?note);
-    }
 }
 
 fn parts(config: config::Config) -> anyhow::Result<wiring::Parts> {

@@ -1,6 +1,7 @@
 //! `platen-station doctor`: the whole chain, link by link, and what to do for each.
 
 use crate::{
+    agent::{BadPlan, load_plans},
     config::Config,
     scanner::process::list_devices,
     sensors::{
@@ -133,7 +134,15 @@ fn disk(config: &Config) -> Check {
 }
 
 fn plans(config: &Config) -> Check {
-    let plans = crate::agent::load_plans(&config.station.plans);
+    let (plans, bad) = load_plans(&config.station.plans);
+    if let Some(BadPlan { file, why }) = bad.first() {
+        return Err(format!(
+            "{} of {} files are no plans: {}: {why}",
+            bad.len(),
+            bad.len() + plans.len(),
+            file.display()
+        ));
+    }
     if plans.is_empty() {
         let folder = config.station.plans.display();
         return Err(format!(

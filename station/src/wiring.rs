@@ -31,7 +31,9 @@ use platen_broker::{Broker, Mqtt};
 use platen_protocol::uplink::{MAX_MESSAGE, SiteId, Source, StationId};
 use std::{
     fs::{self, File},
+    future::pending,
     path::PathBuf,
+    pin::pin,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 use tokio::{
@@ -179,6 +181,25 @@ pub(crate) fn start(parts: Parts) -> anyhow::Result<Running> {
 }
 
 impl Running {
+    /// Hands on what a terminal would say. Ends only when a part has ended that should run as long as the station does, and
+    /// says which one.
+    pub(crate) async fn run(&mut self, hear: impl Fn(Note)) -> &'static str {
+        let Self { agent, delivery, notes, .. } = self;
+        let mut delivery = pin!(async {
+            match delivery {
+                Some(task) => _ = task.await,
+                None => pending().await,
+            }
+        });
+        loop {
+            tokio::select! {
+                Some(note) = notes.recv() => hear(note),
+                _ = &mut *agent => return "the desk's agent",
+                () = &mut delivery => return "the outbox",
+            }
+        }
+    }
+
     /// Stops, and gives the supervisor some time to take what is still on its way; what it does not take waits for the
     /// next run. Answers how many events that are.
     pub(crate) async fn stop(self, patience: Duration) -> u64 {

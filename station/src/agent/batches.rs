@@ -2,7 +2,11 @@
 
 use super::{Agent, No, Wish};
 use crate::{
-    batch::{Plan, known::Known, machine::Input},
+    batch::{
+        Plan,
+        known::Known,
+        machine::{Input, Refused},
+    },
     keep,
     moment::Moment,
     pages::Signature,
@@ -61,6 +65,16 @@ impl Agent {
         self.machine
             .handle(Instant::now(), Input::Open { plan, kept })
             .map_err(|_| No::Because("a batch is open already".into()))
+    }
+
+    /// The batch leaves the desk, if no pass is under way.
+    pub(super) fn close(&mut self) -> Result<(), Refused> {
+        self.machine.handle(Instant::now(), Input::Close)?;
+        let _ = self.out.scanner.try_send(task::Command::Close);
+        self.known = Known::default();
+        block_in_place(platen_process::give_back);
+        self.look_for_plans();
+        Ok(())
     }
 
     /// What was on the desk when the last run ended, or when the battery was low: it goes on by itself.

@@ -27,6 +27,9 @@ use std::{
 };
 use tokio::task::block_in_place;
 
+/// More than can be under way at once: the scanner has memory for six pages.
+const PASSES: u32 = 64;
+
 impl Agent {
     pub(super) fn perform(&mut self, output: Output) {
         match output {
@@ -81,6 +84,8 @@ impl Agent {
     }
 
     pub(super) fn begin(&mut self, attempt: u32) {
+        // What came of passes that were broken off is known by now.
+        self.passes.retain(|&earlier, _| attempt.wrapping_sub(earlier) < PASSES);
         let guarded = self.config.guard == Guard::Board;
         let (watch, overridden) = (self.overrides.watch(), self.overrides.told());
         self.passes.entry(attempt).or_insert_with(|| Pass {

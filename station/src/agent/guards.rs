@@ -202,9 +202,7 @@ impl Agent {
         let picture = self.machine.picture();
         if picture.plan.is_some() && picture.saving == 0 {
             // Refused while a pass ends; then it is tried again with what comes next.
-            if self.machine.handle(now, Input::Close).is_ok() {
-                let _ = self.out.scanner.try_send(crate::scanner::task::Command::Close);
-            }
+            let _ = self.close();
         }
     }
 

@@ -8,7 +8,11 @@ use crate::{
 };
 use jiff::Timestamp;
 use platen_protocol::board::{Lamp, Lid, ToBoard};
-use std::{path::Path, time::Instant};
+use std::{
+    path::{Path, PathBuf},
+    time::Instant,
+};
+use tokio::task::block_in_place;
 
 /// A reading older than this is not shown as if it were true now, in milliseconds.
 const OLD_MS: u64 = 30_000;
@@ -44,7 +48,7 @@ impl Agent {
             source: context.settings.source,
             mode: context.settings.mode,
             dpi: context.settings.dpi.get(),
-            plans: if picture.plan.is_none() { self.plans() } else { Vec::new() },
+            plans: if picture.plan.is_none() { self.plans.clone() } else { Vec::new() },
             batch: picture.plan.map(|plan| self.batch(plan, picture.kept, picture.desk == "complete")),
             next: picture.next.zip(picture.plan).map(|(page, plan)| {
                 let volume = &plan.volumes[page.volume];
@@ -134,33 +138,43 @@ impl Agent {
         }
     }
 
-    /// Plans that are not complete yet.
-    fn plans(&self) -> Vec<PlanLine> {
-        let Some(folder) = &self.config.plans else { return Vec::new() };
-        let mut lines = Vec::new();
-        for plan in load_plans(folder) {
-            if !self.journal.is_complete(&plan.batch).unwrap_or(false) {
-                lines.push(PlanLine {
-                    batch: plan.batch.to_string(),
-                    volumes: plan.volumes.len(),
-                    expected: plan.expected(),
-                    kept: self.journal.kept(&plan.batch).unwrap_or(0),
-                });
-            }
+    /// While nothing is open: looks for plans that are not complete yet. Not each time they are shown, as a folder may hold
+    /// a year's.
+    pub(super) fn look_for_plans(&mut self) {
+        let Some(folder) = self.config.plans.as_ref().filter(|_| self.machine.picture().plan.is_none()) else { return };
+        let (plans, bad) = block_in_place(|| load_plans(folder));
+        // Said once, and not each second.
+        for BadPlan { file, why } in bad.iter().filter(|bad| !self.bad_plans.contains(bad)) {
+            tracing::warn!(file = %file.display(), error = %why, "a plan cannot be used");
         }
-        lines
+        self.bad_plans = bad;
+        let open = plans.into_iter().filter(|plan| !self.journal.is_complete(&plan.batch).unwrap_or(false));
+        let lines = open.map(|plan| PlanLine {
+            batch: plan.batch.to_string(),
+            volumes: plan.volumes.len(),
+            expected: plan.expected(),
+            kept: self.journal.kept(&plan.batch).unwrap_or(0),
+        });
+        self.plans = lines.collect();
     }
 }
 
-/// Every readable plan `LARGE/SMALL.csv` of a folder, in the order of their names.
-pub(crate) fn load_plans(folder: &Path) -> Vec<Plan> {
+/// A file that should be a plan and is none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct BadPlan {
+    pub(crate) file: PathBuf,
+    pub(crate) why: String,
+}
+
+/// Every readable plan `LARGE/SMALL.csv` of a folder, in the order of their names, and the files that are none.
+pub(crate) fn load_plans(folder: &Path) -> (Vec<Plan>, Vec<BadPlan>) {
     let sorted = |folder: &Path| {
         let mut paths: Vec<_> =
             std::fs::read_dir(folder).into_iter().flatten().filter_map(|e| Some(e.ok()?.path())).collect();
         paths.sort();
         paths
     };
-    let mut plans = Vec::new();
+    let (mut plans, mut bad) = (Vec::new(), Vec::new());
     for large in sorted(folder).into_iter().filter(|p| p.is_dir()) {
         for file in sorted(&large).into_iter().filter(|p| p.extension().is_some_and(|e| e == "csv")) {
             let name = |p: &Path| p.file_stem().unwrap_or_default().to_string_lossy().into_owned();
@@ -170,9 +184,9 @@ pub(crate) fn load_plans(folder: &Path) -> Vec<Plan> {
                 .and_then(|batch| Plan::from_csv(batch, &std::fs::read_to_string(&file).map_err(|e| e.to_string())?));
             match plan {
                 Ok(plan) => plans.push(plan),
-                Err(error) => tracing::warn!(file = %file.display(), %error, "a plan cannot be used"),
+                Err(why) => bad.push(BadPlan { file, why }),
             }
         }
     }
-    plans
+    (plans, bad)
 }

@@ -138,11 +138,15 @@ async fn open(State(console): State<Console>, headers: HeaderMap, body: String) 
         Ok(batch) => batch,
         Err(why) => return bad(why),
     };
-    let plan = crate::agent::load_plans(&console.plans).into_iter().find(|plan| plan.batch == batch);
-    match plan {
-        Some(plan) => wish(&console, Wish::Open(plan)).await,
-        None => bad(format!("there is no plan {batch}.csv below {}", console.plans.display())),
+    let (plans, no_plans) = crate::agent::load_plans(&console.plans);
+    if let Some(plan) = plans.into_iter().find(|plan| plan.batch == batch) {
+        return wish(&console, Wish::Open(plan)).await;
     }
+    let file = console.plans.join(format!("{batch}.csv"));
+    bad(match no_plans.into_iter().find(|no_plan| no_plan.file == file) {
+        Some(no_plan) => format!("{} cannot be used: {}", file.display(), no_plan.why),
+        None => format!("there is no plan {batch}.csv below {}", console.plans.display()),
+    })
 }
 
 fn bad(why: String) -> Response {
