@@ -135,7 +135,7 @@ impl Cells {
             let mut next = 0;
             while let Some(&i) = patch.get(next) {
                 next += 1;
-                for near in self.around(i, 1) {
+                for near in self.around(i, 1).into_iter().flatten() {
                     if !seen[near] && is_wanted(near) {
                         seen[near] = true;
                         patch.push(near);
@@ -147,12 +147,12 @@ impl Cells {
         patches
     }
 
-    /// The four cells so far from this one.
-    fn around(&self, i: usize, far: usize) -> impl Iterator<Item = usize> {
+    /// The cells so far from this one: left, right, above, below.
+    fn around(&self, i: usize, far: usize) -> [Option<usize>; 4] {
         let (x, y) = (i % self.width, i / self.width);
         let right = (x + far < self.width).then_some(i + far);
         let below = (y + far < self.height).then(|| i + far * self.width);
-        [(x >= far).then(|| i - far), right, i.checked_sub(far * self.width), below].into_iter().flatten()
+        [(x >= far).then(|| i - far), right, i.checked_sub(far * self.width), below]
     }
 
     /// Whether most of a patch's border to the lid is as steep as an edge of paper is.
@@ -160,8 +160,9 @@ impl Cells {
         let (mut sharp, mut all) = (0, 0);
         for &i in patch {
             let here = self.levels[i].unwrap_or(lid);
-            for (near, far) in self.around(i, 1).zip(self.around(i, 2)) {
-                let (Some(near), Some(far)) = (self.levels[near], self.levels[far]) else { continue };
+            for (near, far) in self.around(i, 1).into_iter().zip(self.around(i, 2)) {
+                let level = |i: Option<usize>| self.levels[i?];
+                let (Some(near), Some(far)) = (level(near), level(far)) else { continue };
                 if near < least {
                     all += 1;
                     let fall = u32::from(here.max(least).saturating_sub(far));
@@ -219,6 +220,8 @@ mod tests {
         assert!(seen.another_sheet && !seen.light_leak, "{seen:?}");
         let seen = scan(|x, y| ((500..530).contains(&x) && (100..130).contains(&y)).then_some(210));
         assert!(!seen.another_sheet && !seen.light_leak, "{seen:?}");
+        let seen = scan(|x, y| ((600..696).contains(&x) && (3..90).contains(&y)).then_some(210));
+        assert!(seen.another_sheet && !seen.light_leak, "a millimetre from two of the scan's borders: {seen:?}");
     }
 
     #[test]

@@ -13,7 +13,7 @@ use super::{
     ink::InkMap,
     paper::Sheet,
 };
-use sharp::Sharpness;
+use sharp::{Asked, Sharpness};
 
 /// A pixel of a patch is darker than its surroundings by more than this.
 const DARK: u8 = 5;
@@ -92,9 +92,10 @@ pub(crate) fn is_blank(
         return true;
     }
     let sharpness = Sharpness::new(page, ink, on_paper);
-    let is_ink = |patch: &[usize], asked: usize| sharpness.is_ink(patch, depth(coarse, patch), asked);
+    let is_ink = |patch: &[usize], asked| sharpness.is_ink(patch, depth(coarse, patch), asked);
     // Each by itself may be too small to tell.
-    !doubtful.iter().any(|patch| is_ink(patch, doubtful.len())) && !is_ink(&doubtful.concat(), 1)
+    !doubtful.iter().any(|patch| is_ink(patch, Asked::OneOf(doubtful.len())))
+        && !is_ink(&doubtful.concat(), Asked::Together)
 }
 
 /// Whether nothing on a page is so dark that it must be ink.

@@ -46,13 +46,12 @@ pub(crate) struct Fit {
     pub(crate) canvas: Canvas,
     /// Corners of what is kept, TL, TR, BR, BL, in pixels of the scan.
     pub(crate) kept: [(f64, f64); 4],
-    pub(crate) larger_than_a4: bool,
 }
 
 impl Fit {
     /// The scan as it is.
     pub(crate) fn untouched(page: &View<'_>) -> Self {
-        Self { canvas: Canvas::whole(page), kept: frame(page), larger_than_a4: false }
+        Self { canvas: Canvas::whole(page), kept: frame(page) }
     }
 }
 
@@ -98,10 +97,24 @@ pub(crate) fn fit(page: &View<'_>, sheet: &Sheet, degrees: f64, holes: &[Hole], 
         torn,
     });
     let canvas = Canvas { width: full_width as usize, height: full_height as usize, centre, degrees, lid };
-    // Only edges that were seen say how large the sheet is.
+    Fit { canvas, kept: corners }
+}
+
+/// Whether a sheet is larger than A4, as far as its edges were seen. On a `dark_lid` one of two opposite edges is enough: where
+/// the other was not seen there is no lid, and the sheet reaches the scan's border, as it should at the top and on the left.
+pub(crate) fn is_larger_than_a4(sheet: &Sheet, dark_lid: bool, dpi: f64) -> bool {
     let [top, right, bottom, left] = sheet.seen;
-    let larger_than_a4 = known && a4.is_none() && ((left && right) || (top && bottom));
-    Fit { canvas, kept: corners, larger_than_a4 }
+    let [tl, tr, br, bl] = sheet.quad;
+    let is_known = |one: bool, other: bool| if dark_lid { one || other } else { one && other };
+    // The shorter of two opposite sides: where a corner was not seen, one of them may be too long.
+    let mm = |known: bool, sides: [((f64, f64), (f64, f64)); 2]| {
+        let [one, other] = sides.map(|(a, b)| (a.0 - b.0).hypot(a.1 - b.1));
+        if known { one.min(other) * 25.4 / dpi } else { 0.0 }
+    };
+    let across = mm(is_known(left, right), [(tl, tr), (bl, br)]);
+    let down = mm(is_known(top, bottom), [(tl, bl), (tr, br)]);
+    let fits = |(w, h): (f64, f64)| across <= w + OVER_MM && down <= h + OVER_MM;
+    !fits(A4) && !fits((A4.1, A4.0))
 }
 
 fn frame(page: &View<'_>) -> [(f64, f64); 4] {
@@ -251,13 +264,34 @@ mod tests {
     }
 
     #[test]
-    fn a_sheet_larger_than_a4_keeps_its_size_and_is_reported() {
+    fn a_sheet_larger_than_a4_keeps_its_size() {
         let page =
             Image { mode: ColourMode::Grey, width: 1_300, height: 1_700, dpi: 100, data: vec![20; 1_300 * 1_700] };
         let quad = [(50.0, 50.0), (1_250.0, 50.0), (1_250.0, 1_650.0), (50.0, 1_650.0)];
         let fit = fit(&page.view(), &Sheet { quad, seen: [true; 4], angle: Some(0.0) }, 0.0, &[], [None; 4]);
-        assert!(fit.larger_than_a4);
         assert_eq!((fit.canvas.width, fit.canvas.height), (1_200, 1_600));
+    }
+
+    /// A sheet of so many mm, laid into the corner of the glass of an A3 scanner, of which these edges were seen.
+    fn in_the_corner((wide, high): (f64, f64), seen: [bool; 4]) -> Sheet {
+        let (right, bottom) = (if seen[1] { wide } else { 300.0 }, if seen[2] { high } else { 430.0 });
+        let quad = [(0.0, 0.0), (right, 0.0), (right, bottom), (0.0, bottom)]
+            .map(|(x, y)| (x / 25.4 * 300.0, y / 25.4 * 300.0));
+        Sheet { quad, seen, angle: None }
+    }
+
+    #[test]
+    fn a_sheet_larger_than_a4_is_reported_also_where_the_rules_lay_it() {
+        let (all, flush, none) = ([true; 4], [false, true, true, false], [false; 4]);
+        let larger = |size, seen, dark_lid| is_larger_than_a4(&in_the_corner(size, seen), dark_lid, 300.0);
+        assert!(larger((260.0, 370.0), all, false));
+        assert!(larger((260.0, 370.0), flush, true), "8K, flush in the corner");
+        assert!(!larger((260.0, 370.0), flush, false), "a bright lid does not show where the sheet ends");
+        assert!(larger((260.0, 420.0), [false, false, true, false], true), "A3 that leaves the glass on its right");
+        for a4 in [(210.0, 297.0), (297.0, 210.0), (212.0, 299.0)] {
+            assert!(!larger(a4, flush, true) && !larger(a4, all, true), "{a4:?}");
+        }
+        assert!(!larger((260.0, 370.0), none, true), "nothing was seen of it");
     }
 
     /// A reduced scan of 300 dpi: a bright sheet on a dark lid.

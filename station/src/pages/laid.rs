@@ -9,6 +9,7 @@ use super::{
     paper::{self, Sheet},
     proof::{self, Mark},
     skew::{self, Skew},
+    streaks,
     torn::{self, Torn},
 };
 
@@ -48,7 +49,7 @@ impl Laid {
         let dpi = f64::from(page.dpi);
         let level = ink::paper_level(fine);
         let edges = paper::edges(&ink.grey);
-        let within = |edges| Sheet::within(edges, &ink.grey, (page.width, page.height));
+        let within = |edges| Sheet::within(edges, &ink.grey, page);
         let outermost = within(edges);
         let beyond = beyond::look(&ink.grey, level, &outermost, dpi);
         let lid = beyond.lid.or_else(|| fit::sliver(&ink.grey, &outermost, dpi, MIXED_MM));
@@ -78,7 +79,10 @@ impl Laid {
         });
         let ink_on_sheet = by_shadows.as_ref().filter(|guessed| guessed.is_whole(page)).map(|sheet| ink.on(sheet, dpi));
         let guessed = by_shadows.filter(|guessed| guessed.angle.is_some()).unwrap_or_else(|| sheet.clone());
-        let likely = few.then(|| holes::likely(&ink.grey, level, (&outermost, &guessed), lid, dpi, &holes));
+        // A streak that crosses a hole makes it uneven.
+        let likely = few.then(|| {
+            holes::likely(&streaks::without(&ink.grey, streaks), level, (&outermost, &guessed), lid, dpi, &holes)
+        });
         let likely_holes = likely.filter(|likely| likely.len() > holes.len());
         Self { sheet, cutting, outermost, guessed, ink_on_sheet, few, beyond, holes, likely_holes, torn, marks }
     }

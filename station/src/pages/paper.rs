@@ -10,6 +10,7 @@ mod shadows;
 use super::{
     geometry::{Grey, View},
     ink,
+    reduce::LUMA,
     strips::transposed,
 };
 use platen_protocol::uplink::ColourMode;
@@ -67,20 +68,21 @@ impl Inside {
 }
 
 impl Sheet {
-    /// The sheet within these edges of the reduced picture `small` of a scan of `width` × `height` pixels.
-    pub(crate) fn within(edges: [Option<Edge>; 4], small: &Grey, (width, height): (usize, usize)) -> Self {
-        let (w, h) = (small.width as f32, small.height as f32);
+    /// The sheet within these edges of `small`, `page` reduced.
+    pub(crate) fn within(edges: [Option<Edge>; 4], small: &Grey, page: &View<'_>) -> Self {
+        // Rows and columns that are less than a pixel of `small` are not in it.
+        let scale = f64::from(page.dpi) / f64::from(small.dpi);
+        let (w, h) = ((page.width as f64 / scale) as f32, (page.height as f64 / scale) as f32);
         let border = |at| Edge { at, slope: 0.0, votes: 0 };
         let [top, right, bottom, left] = edges;
         let angle = agreed_angle(&[(top, 1.0), (bottom, 1.0), (left, -1.0), (right, -1.0)]);
         let [top, bottom] = [top.unwrap_or(border(0.0)), bottom.unwrap_or(border(h))];
         let [left, right] = [left.unwrap_or(border(0.0)), right.unwrap_or(border(w))];
-        let scale = (width as f64 / f64::from(w), height as f64 / f64::from(h));
         let corner = |across: Edge, down: Edge| {
             // y = a + b·x and x = c + d·y.
             let y = f64::from(across.at + across.slope * down.at) / f64::from(1.0 - across.slope * down.slope);
             let x = f64::from(down.at) + f64::from(down.slope) * y;
-            (x * scale.0, y * scale.1)
+            (x * scale, y * scale)
         };
         let quad = [corner(top, left), corner(top, right), corner(bottom, right), corner(bottom, left)];
         Self { quad, seen: edges.map(|edge| edge.is_some()), angle }
@@ -285,12 +287,49 @@ fn mean<const BANDS: usize>(page: &View<'_>, level: u8) -> [u8; BANDS] {
     let (mut sums, mut n) = ([0u64; BANDS], 0u64);
     for y in (0..page.height).step_by(16) {
         for pixel in page.row(y).as_chunks::<BANDS>().0.iter().step_by(16) {
-            let mean = pixel.iter().map(|&v| u32::from(v)).sum::<u32>() / BANDS as u32;
-            if mean.abs_diff(u32::from(level)) < 12 {
+            // As the level was measured, whatever colour the paper has.
+            let luma = match &pixel[..] {
+                &[r, g, b] => {
+                    [r, g, b].into_iter().zip(LUMA).map(|(v, weight)| u32::from(v) * weight).sum::<u32>() >> 8
+                }
+                grey => u32::from(grey[0]),
+            };
+            if luma.abs_diff(u32::from(level)) < 12 {
                 sums.iter_mut().zip(pixel).for_each(|(s, &v)| *s += u64::from(v));
                 n += 1;
             }
         }
     }
     sums.map(|s| s.checked_div(n).map_or(level, |mean| mean as u8))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pages::{Image, reduced};
+
+    #[test]
+    fn paper_of_any_colour_is_told_by_its_colour() {
+        // White, kraft, yellow, and scans of which one channel is too strong or dead.
+        for paper in [[245, 245, 245], [210, 170, 100], [240, 220, 130], [150, 230, 150], [240, 60, 240]] {
+            let (width, height) = (400, 400);
+            let data = (0..width * height).flat_map(|i| if i % 7 == 0 { [30; 3] } else { paper }).collect();
+            let page = Image { mode: ColourMode::Colour, width, height, dpi: 150, data };
+            let level = ink::paper_level(&reduced(&page.view()));
+            assert_eq!(colour(&page.view(), level), paper);
+        }
+    }
+
+    #[test]
+    fn edges_lie_where_they_are_also_in_a_scan_that_is_no_multiple_of_its_picture() {
+        // 5,102 columns are 637 pixels of 8, and 6 more.
+        let (width, height) = (5_102, 7_015);
+        let page = Image { mode: ColourMode::Grey, width, height, dpi: 600, data: vec![0; width * height] };
+        let small = Grey { width: 637, height: 876, dpi: 75.0, data: vec![0; 637 * 876] };
+        let edge = |at| Some(Edge { at, slope: 0.0, votes: 100 });
+        let sheet = Sheet::within([None, edge(500.0), edge(800.0), None], &small, &page.view());
+        assert_eq!(sheet.quad, [(0.0, 0.0), (4_000.0, 0.0), (4_000.0, 6_400.0), (0.0, 6_400.0)]);
+        let whole = Sheet::within([None; 4], &small, &page.view());
+        assert_eq!(whole.quad[2], (5_102.0, 7_015.0), "what was not seen is where the scan ends");
+    }
 }

@@ -3,10 +3,13 @@
 
 use super::geometry::Grey;
 use multiversion::multiversion;
+use std::borrow::Cow;
 
 /// A streak differs from what lies so far on both sides of it, in pixels of the reduced picture, by so many levels.
 const BESIDE: usize = 3;
 const DIFFERS: i16 = 5;
+/// A streak with its soft sides, in mm.
+const WIDE_MM: f64 = 1.2;
 /// In so many of the rows that are looked at.
 const SHARE: f32 = 0.9;
 /// Every so many rows are looked at, and at least so many.
@@ -36,6 +39,27 @@ pub(crate) fn find(fine: &Grey) -> Vec<f64> {
         last = Some(x);
     }
     places
+}
+
+/// A reduced picture without its streaks: what lies on both sides of each is joined.
+pub(crate) fn without<'a>(picture: &'a Grey, streaks: &[f64]) -> Cow<'a, Grey> {
+    let mut picture = Cow::Borrowed(picture);
+    let mm = f64::from(picture.dpi) / 25.4;
+    let beside = (WIDE_MM / 2.0 * mm).ceil() as usize;
+    for x in streaks.iter().map(|at| (at * mm) as usize) {
+        let (from, to) = (x.saturating_sub(beside), x + beside);
+        if to < picture.width {
+            let width = picture.width;
+            for row in picture.to_mut().data.chunks_exact_mut(width) {
+                let (left, right) = (i32::from(row[from]), i32::from(row[to]));
+                let across = (to - from) as i32;
+                for (i, v) in row[from..to].iter_mut().enumerate() {
+                    *v = (left + (right - left) * i as i32 / across) as u8;
+                }
+            }
+        }
+    }
+    picture
 }
 
 /// Counts in which columns this row differs from both sides, in the same direction.
@@ -79,5 +103,13 @@ mod tests {
         let found = find(&sheet(Some(500)));
         assert_eq!(found.len(), 1);
         assert!((found[0] - 501.0 / 150.0 * 25.4).abs() < 0.3, "{found:?}");
+    }
+
+    #[test]
+    fn without_its_streak_a_picture_is_as_it_would_have_been() {
+        let streaky = sheet(Some(500));
+        let mended = without(&streaky, &find(&streaky));
+        assert_eq!(mended.data, sheet(None).data);
+        assert!(matches!(without(&streaky, &[]), Cow::Borrowed(_)), "nothing is copied for nothing");
     }
 }

@@ -50,6 +50,15 @@ pub(super) struct Sharpness<'a> {
     paper: Option<Changes>,
 }
 
+/// What is asked about at once.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Asked {
+    /// One of so many patches. The more are asked, the further one of them goes by chance.
+    OneOf(usize),
+    /// All that is doubtful on the page.
+    Together,
+}
+
 /// Squares of second differences, summed or in the mean, and from how many pixels.
 #[derive(Debug, Clone, Copy, Default)]
 struct Changes {
@@ -79,18 +88,18 @@ impl Changes {
         Self { near: self.near / n, far: self.far / n, ..self }
     }
 
-    /// Of a patch so much darker than `paper`, the bare paper beside it, one of `asked` patches.
-    fn are_of_ink(&self, paper: Self, share: f32, depth: u8, asked: usize) -> bool {
+    /// Of a patch so much darker than `paper`, the bare paper beside it, one of `patches`.
+    fn are_of_ink(&self, paper: Self, share: f32, depth: u8, patches: usize) -> bool {
         let near = self.near - paper.near;
         near > SURE * self.chance(paper)
             && near > OF_DEPTH * f32::from(depth).powi(2)
-            && self.are_sharp(paper, share, asked)
+            && self.are_sharp(paper, share, patches)
     }
 
     /// Whether more than a `share` of what changes does so from pixel to pixel, surely.
-    fn are_sharp(&self, paper: Self, share: f32, asked: usize) -> bool {
+    fn are_sharp(&self, paper: Self, share: f32, patches: usize) -> bool {
         let (near, far) = (self.near - paper.near, self.far - paper.far);
-        let surely = SURELY + MORE_SURELY * (asked as f32).ln();
+        let surely = SURELY + MORE_SURELY * (patches as f32).ln();
         near - surely * self.chance(paper) > share * far
     }
 
@@ -140,20 +149,21 @@ impl<'a> Sharpness<'a> {
     }
 
     /// Whether a patch, in pixels of the ink's picture, is as sharp as ink so much darker than its surroundings is. In doubt
-    /// it is. The more patches are asked, the further one of them goes by chance.
-    pub(super) fn is_ink(&self, patch: &[usize], depth: u8, asked: usize) -> bool {
+    /// it is.
+    pub(super) fn is_ink(&self, patch: &[usize], depth: u8, asked: Asked) -> bool {
         let Some(paper) = self.paper else { return true };
+        let patches = if let Asked::OneOf(patches) = asked { patches } else { 1 };
         if !self.in_blocks {
-            return self.changes(patch).are_of_ink(paper, SHARE, depth, asked);
+            return self.changes(patch).are_of_ink(paper, SHARE, depth, patches);
         }
         let blocks = self.by_block(patch);
-        // One that is asked is the only doubtful patch, or all of them together.
-        let share = if asked == 1 && blocks.len() >= MANY_BLOCKS { SHARE_IN_MANY } else { SHARE_IN_BLOCKS };
+        let many = matches!(asked, Asked::Together) && blocks.len() >= MANY_BLOCKS;
+        let share = if many { SHARE_IN_MANY } else { SHARE_IN_BLOCKS };
         let excess = |block: &Changes| block.near - share * block.far;
         let sharpest = blocks.iter().max_by(|a, b| excess(a.1).total_cmp(&excess(b.1))).map(|(&at, _)| at);
         let others = blocks.iter().filter(|&(&at, _)| Some(at) != sharpest);
-        Changes::mean_of(blocks.values()).are_of_ink(paper, share, depth, asked)
-            && Changes::mean_of(others.map(|(_, block)| block)).are_sharp(paper, share, asked)
+        Changes::mean_of(blocks.values()).are_of_ink(paper, share, depth, patches)
+            && Changes::mean_of(others.map(|(_, block)| block)).are_sharp(paper, share, patches)
     }
 
     fn changes(&self, places: &[usize]) -> Changes {
@@ -288,7 +298,11 @@ mod tests {
                 super::super::gather(&ink.coarse, i, &mut seen, &mut patch);
                 if patch.len() > 5 {
                     patches += 1;
-                    inked += usize::from(sharpness.is_ink(&patch, super::super::depth(&ink.coarse, &patch), 1));
+                    inked += usize::from(sharpness.is_ink(
+                        &patch,
+                        super::super::depth(&ink.coarse, &patch),
+                        Asked::OneOf(1),
+                    ));
                 }
             }
         }
