@@ -66,6 +66,7 @@ fuzz_target!(|data: &[u8]| {
         operator: String::new(),
         facts: vec![],
         steps: vec![],
+        icc: None,
     };
     let made = deliver::deliver(&page, &mut findings, &profile, true, metadata).expect("a file");
     let decoded = image::load_from_memory(&made.file).expect("a readable file");

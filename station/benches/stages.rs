@@ -34,7 +34,7 @@ fn page(mode: ColourMode) -> Image {
 fn skew_of(page: &View<'_>) -> f64 {
     let fine = reduced(page);
     let ink = InkMap::new(&fine);
-    let sheet = Sheet::within(paper::edges(&ink.grey), &ink.grey, (page.width, page.height));
+    let sheet = Sheet::within(paper::edges(&ink.grey), &ink.grey, page);
     skew::find(&fine, &ink, (&sheet, true), &[]).angle
 }
 
@@ -45,6 +45,7 @@ fn metadata(_: &Findings) -> Metadata {
         operator: "bench".into(),
         facts: vec![],
         steps: vec![],
+        icc: None,
     }
 }
 

@@ -15,11 +15,12 @@ use crate::{
 };
 use anyhow::{Context, bail};
 use platen_protocol::uplink::ColourMode;
-use read::read;
+use read::{PageFile, read};
 use serde_json::json;
 use std::{
     collections::HashSet,
     fs,
+    io::{ErrorKind, Write as _},
     path::{Path, PathBuf},
     time::Instant,
 };
@@ -58,7 +59,6 @@ impl Args {
 }
 
 /// Goes on after a bad file, and fails at the end if there was one.
-#[allow(clippy::print_stdout)] // its output is what the user asked for
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     if let Some(out) = &args.out {
         fs::create_dir_all(out).with_context(|| format!("--out {}: cannot be made", out.display()))?;
@@ -71,10 +71,14 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         written: HashSet::new(),
         glass: Glass::default(),
     };
-    let mut bad = 0;
+    let (mut bad, mut stdout) = (0, std::io::stdout());
     for file in &args.files {
         match desk.one(file) {
-            Ok(line) => println!("{line}"),
+            // Whoever reads may have had enough; the pages are made nonetheless.
+            Ok(line) => match writeln!(stdout, "{line}") {
+                Err(error) if error.kind() != ErrorKind::BrokenPipe => return Err(error).context("standard output"),
+                _ => {}
+            },
             Err(e) => {
                 bad += 1;
                 eprintln!("{}: {e:#}", file.display());
@@ -103,7 +107,7 @@ struct Desk<'a> {
 impl Desk<'_> {
     /// A page's line.
     fn one(&mut self, file: &Path) -> anyhow::Result<String> {
-        let page = read(file, self.args.dpi)?;
+        let PageFile { image: page, icc } = read(file, self.args.dpi)?;
         let view = page.view();
         let began = Instant::now();
         let fine = pages::reduced(&view);
@@ -114,7 +118,7 @@ impl Desk<'_> {
             platen_process::give_back();
         }
         // Made also where it is not kept: only then is it known whether the page has kept its ink.
-        let delivered = self.deliver(&view, &mut findings, file)?;
+        let delivered = self.deliver(&view, &mut findings, file, icc)?;
         let ms_total = began.elapsed().as_secs_f64() * 1e3;
         if let Some(folder) = &self.args.out {
             self.write(&delivered, view.mode, file, folder)?;
@@ -122,6 +126,9 @@ impl Desk<'_> {
         let mut earlier = self.before.iter().filter(|(_, earlier)| findings.signature.is_same_sheet(earlier));
         let same = earlier.next().map(|(name, _)| name.clone());
         self.before.push((file.display().to_string(), findings.signature.clone()));
+        if same.is_some() {
+            findings.flags.push(pages::Flag::SameSheet);
+        }
         let dirt = findings.specks.take().map_or(Vec::new(), |specks| self.glass.add(specks));
         if !dirt.is_empty() {
             findings.flags.push(pages::Flag::DirtyGlass);
@@ -130,7 +137,13 @@ impl Desk<'_> {
         Ok(if self.args.json { said.json() } else { said.line() })
     }
 
-    fn deliver(&self, view: &View<'_>, findings: &mut Findings, file: &Path) -> anyhow::Result<Delivered> {
+    fn deliver(
+        &self,
+        view: &View<'_>,
+        findings: &mut Findings,
+        file: &Path,
+        icc: Option<Vec<u8>>,
+    ) -> anyhow::Result<Delivered> {
         let profile = &self.profile;
         // The same file gives the same bytes: what is known of its time is when it was written.
         let written = fs::metadata(file)?.modified()?;
@@ -144,6 +157,7 @@ impl Desk<'_> {
                 ("profile", format!("{}, version {}", profile.pages.name, profile.pages.version)),
             ],
             steps: pages::steps(findings),
+            icc: icc.clone(),
         };
         Ok(deliver::deliver(view, findings, &profile.pages, false, metadata)?)
     }

@@ -42,6 +42,8 @@ pub(super) fn metadata(job: &Job, context: &Context, steps: Vec<String>) -> enco
         operator: context.operator.clone(),
         facts,
         steps,
+        // SANE knows of none.
+        icc: None,
     }
 }
 

@@ -8,6 +8,7 @@ use platen_protocol::uplink::ColourMode;
 use std::{
     fs::File,
     io::{BufReader, Read, Seek},
+    ops::Range,
     path::Path,
 };
 use tiff::tags::Tag;
@@ -17,9 +18,18 @@ const UNREADABLE: &str = "not a readable PNG, JPEG, TIFF or PNM image";
 const MOST_BYTES: u64 = 2 << 30;
 /// Whatever says of a resolution stands within so many bytes, but in a TIFF.
 const HEAD: u64 = 1 << 18;
+/// Where a colour profile says which colours it is of, and where its own mark stands (ICC.1, 7.2).
+const ICC_SPACE: Range<usize> = 16..20;
+const ICC_MARK: Range<usize> = 36..40;
+
+/// A page and the colour profile that its file brings, if it is one of the page's colours.
+pub(super) struct PageFile {
+    pub(super) image: Image,
+    pub(super) icc: Option<Vec<u8>>,
+}
 
 /// Reads a page. `default_dpi` is for files that do not say their own.
-pub(super) fn read(file: &Path, default_dpi: u32) -> anyhow::Result<Image> {
+pub(super) fn read(file: &Path, default_dpi: u32) -> anyhow::Result<PageFile> {
     let mut source = BufReader::new(File::open(file)?);
     let mut head = Vec::new();
     source.by_ref().take(HEAD).read_to_end(&mut head)?;
@@ -44,15 +54,18 @@ pub(super) fn read(file: &Path, default_dpi: u32) -> anyhow::Result<Image> {
     if bytes > MOST_BYTES {
         bail!("{width} × {height} pixels are {bytes} bytes; at most {MOST_BYTES} are a page");
     }
+    let kind = decoder.color_type();
+    if kind.bytes_per_pixel() > kind.channel_count() {
+        bail!("{kind:?}: 16 bits a sample are not supported; 1 and 8 are");
+    }
+    // One that cannot be read says nothing, as to any viewer.
+    let icc = decoder.icc_profile().ok().flatten();
     let is_lineart = decoder.original_color_type() == ExtendedColorType::L1 || is_bilevel_png;
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let mut decoded = if is_jpeg { jpeg(file)? } else { DynamicImage::from_decoder(decoder).context(UNREADABLE)? };
     decoded.apply_orientation(orientation);
     let (width, height) = (decoded.width() as usize, decoded.height() as usize);
     let (mode, data) = match decoded {
-        other if other.color().bytes_per_pixel() > other.color().channel_count() => {
-            bail!("{:?}: 16 bits a sample are not supported; 1 and 8 are", other.color())
-        }
         other if is_lineart && is_black_and_white(&other) => (ColourMode::Lineart, packed(&other.into_luma8(), width)),
         DynamicImage::ImageLuma8(grey) => (ColourMode::Grey, grey.into_raw()),
         DynamicImage::ImageRgb8(rgb) => (ColourMode::Colour, rgb.into_raw()),
@@ -62,7 +75,17 @@ pub(super) fn read(file: &Path, default_dpi: u32) -> anyhow::Result<Image> {
     };
     let image = Image { mode, width, height, dpi, data };
     View::new(mode, (width, height), image.view().stride, dpi, &image.data)?;
-    Ok(image)
+    Ok(PageFile { image, icc: icc.filter(|icc| is_profile_of(icc, mode)) })
+}
+
+/// Grey scans often bring the profile of an RGB scanner: it says nothing of them, and no viewer uses it.
+fn is_profile_of(icc: &[u8], mode: ColourMode) -> bool {
+    let space: &[u8] = match mode {
+        ColourMode::Colour => b"RGB ",
+        ColourMode::Grey => b"GRAY",
+        ColourMode::Lineart => return false,
+    };
+    icc.get(ICC_MARK) == Some(b"acsp") && icc.get(ICC_SPACE) == Some(space)
 }
 
 /// A JPEG, strictly: others fill with grey what is missing of a file that was cut off.
@@ -96,6 +119,11 @@ fn look_into_tiff(file: &Path) -> anyhow::Result<Option<u32>> {
     if decoder.find_tag_unsigned(Tag::FillOrder).ok().flatten() == Some(2u16) {
         bail!("its bits stand in reverse order (FillOrder 2), which is not supported; `tiffcp -f msb2lsb` turns them");
     }
+    if !is_page(&mut decoder) {
+        bail!(
+            "its first image is a thumbnail or a mask, and only the first is read; `tiffcp FILE,1 PAGE` takes the second"
+        );
+    }
     let pages = pages_in(&mut decoder);
     if pages > 1 {
         bail!("it has {pages} pages; one page a file is supported, so split it first");
@@ -103,13 +131,16 @@ fn look_into_tiff(file: &Path) -> anyhow::Result<Option<u32>> {
     super::resolution::of_tiff(open()?)
 }
 
+/// A reduced copy (bit 0) or a mask (bit 2) is no page.
+fn is_page<R: Read + Seek>(decoder: &mut tiff::decoder::Decoder<R>) -> bool {
+    decoder.get_tag_u32(Tag::NewSubfileType).unwrap_or(0) & 0b101 == 0
+}
+
 /// How many pages a TIFF has.
 fn pages_in<R: Read + Seek>(decoder: &mut tiff::decoder::Decoder<R>) -> usize {
     let mut pages = 0;
     loop {
-        // A reduced copy (bit 0) or a mask (bit 2) is no page.
-        let kind = decoder.get_tag_u32(Tag::NewSubfileType).unwrap_or(0);
-        pages += usize::from(kind & 0b101 == 0);
+        pages += usize::from(is_page(decoder));
         if !decoder.more_images() || decoder.next_image().is_err() {
             return pages;
         }

@@ -43,15 +43,39 @@ fn png_dpi(bytes: &[u8]) -> Option<(f64, f64)> {
     }
 }
 
+/// The first segment of a JPEG with such a marker and name, behind that: a thumbnail inside of another one is not asked.
+fn segment<'a>(bytes: &'a [u8], marker: u8, name: &[u8]) -> Option<&'a [u8]> {
+    let mut at = 2;
+    loop {
+        let (kind, high, low) = match *bytes.get(at..)?.first_chunk::<4>()? {
+            // Before a marker there may be any number of these.
+            [0xff, 0xff, ..] => {
+                at += 1;
+                continue;
+            }
+            // From the start of the scan on there are no more.
+            [0xff, 0xda, ..] => return None,
+            [0xff, kind, high, low] => (kind, high, low),
+            _ => return None,
+        };
+        let payload = bytes.get(at + 4..at + 2 + usize::from(u16::from_be_bytes([high, low])))?;
+        if kind == marker && payload.starts_with(name) {
+            return Some(&payload[name.len()..]);
+        }
+        at += 4 + payload.len();
+    }
+}
+
 fn jfif_dpi(bytes: &[u8]) -> Option<(f64, f64)> {
-    let at = bytes[..bytes.len().min(4096)].windows(5).position(|w| w == b"JFIF\0")?;
-    let unit = match bytes.get(at + 7)? {
+    // Behind the version.
+    let head = segment(bytes, 0xe0, b"JFIF\0")?.get(2..)?;
+    let unit = match head.first()? {
         1 => 1.0,
         2 => 2.54,
         _ => return None,
     };
-    let density = |at: usize| Some(f64::from(u16::from_be_bytes(*bytes.get(at..)?.first_chunk()?)) * unit);
-    Some((density(at + 8)?, density(at + 10)?))
+    let density = |at: usize| Some(f64::from(u16::from_be_bytes(*head.get(at..)?.first_chunk()?)) * unit);
+    Some((density(1)?, density(3)?))
 }
 
 /// Of a TIFF.
@@ -78,8 +102,7 @@ fn tiff_dpi<R: Read + Seek>(source: R) -> Option<(f64, f64)> {
 
 /// Of a JPEG that has no JFIF header, as cameras write them: the first directory of its EXIF block.
 fn exif_dpi(bytes: &[u8]) -> Option<(f64, f64)> {
-    let at = bytes[..bytes.len().min(4096)].windows(6).position(|w| w == b"Exif\0\0")?;
-    let exif = bytes.get(at + 6..)?;
+    let exif = segment(bytes, 0xe1, b"Exif\0\0")?;
     let little = exif.starts_with(b"II");
     let short = |at: usize| {
         let two = *exif.get(at..)?.first_chunk()?;

@@ -24,7 +24,7 @@ pub(crate) enum EncodeError {
     Tiff(#[from] ::tiff::TiffError),
     #[error("the JPEG encoder gave a strip without a scan, or a TIFF got one in planes")]
     Strips,
-    #[error("metadata of {0} bytes do not fit into a JPEG segment of 65,500")]
+    #[error("metadata of {0} bytes do not fit into a JPEG's segments, 65,500 bytes each and 255 for a colour profile")]
     Metadata(usize),
     #[error("colour profile: {0}")]
     Icc(String),
@@ -114,6 +114,8 @@ pub(crate) struct Metadata {
     pub(crate) facts: Vec<(&'static str, String)>,
     /// Every processing step in order.
     pub(crate) steps: Vec<String>,
+    /// The colour profile that came with the page; `None`: sRGB, or a gamma of 2.2.
+    pub(crate) icc: Option<Vec<u8>>,
 }
 
 impl Metadata {

@@ -25,7 +25,11 @@ pub(crate) fn steps(findings: &Findings) -> Vec<String> {
     let streaks = (!places.is_empty()).then(|| format!("streaks of dirt, left as they are, at {places} mm"));
     let refused = findings.flags.contains(&Flag::InkAtRisk);
     let proved = findings.proved.map(|(looked, lost)| match refused {
-        true => "ink was missing on the straightened page: it was refused, and the scan delivered as it was".into(),
+        true => {
+            "the straightened page was refused, as ink was missing on it or it was too large for a file: the scan is \
+                 delivered as it was"
+                .into()
+        }
         false => format!("{} of {looked} inked places found again", looked - lost),
     });
     [Some(skew), corner, Some(turned), Some(fitted), torn, holes, streaks, proved].into_iter().flatten().collect()

@@ -56,7 +56,7 @@ proptest! {
         if dpi > 200 {
             return Ok(());
         }
-        let metadata = |_: &Findings| Metadata { time: String::new(), software: String::new(), operator: String::new(), facts: vec![], steps: vec![] };
+        let metadata = |_: &Findings| Metadata { time: String::new(), software: String::new(), operator: String::new(), facts: vec![], steps: vec![], icc: None };
         let made = deliver::deliver(&view, &mut findings, &profile, true, metadata).unwrap();
         let decoded = image::load_from_memory(&made.file).unwrap();
         prop_assert_eq!((decoded.width() as usize, decoded.height() as usize), (made.width, made.height));

@@ -1,18 +1,22 @@
 //! EXIF (CIPA DC-008): device, times and resolution as any viewer shows them. The XMP packet beside it says the rest.
 
 use super::{EncodeError, Metadata};
-use std::io::{Cursor, Seek, Write};
+use std::{
+    borrow::Cow,
+    io::{Cursor, Seek, Write},
+};
 use tiff::{
-    encoder::{DirectoryEncoder, Rational, TiffEncoder, TiffKind},
-    tags::Tag,
+    encoder::{DirectoryEncoder, Rational, TiffEncoder, TiffKind, TiffValue},
+    tags::{Tag, Type},
 };
 
 const ARTIST: Tag = Tag::Unknown(315);
 const EXIF_IFD: Tag = Tag::Unknown(0x8769);
+const VERSION: Tag = Tag::Unknown(0x9000);
 const TIME_ORIGINAL: Tag = Tag::Unknown(0x9003);
 const OFFSET_ORIGINAL: Tag = Tag::Unknown(0x9011);
 const COLOUR_SPACE: Tag = Tag::Unknown(0xa001);
-/// sRGB, and "uncalibrated" for what is grey.
+/// sRGB, and "uncalibrated" for what is grey or has a profile of its own.
 const SRGB: u16 = 1;
 const UNCALIBRATED: u16 = 0xffff;
 
@@ -45,11 +49,12 @@ pub(super) fn original<W: Write + Seek, K: TiffKind>(
     metadata: &Metadata,
     in_colour: bool,
 ) -> Result<(), EncodeError> {
+    directory.write_tag(VERSION, Undefined(b"0232"))?;
     if let Some((date_time, offset)) = metadata.exif_time() {
         directory.write_tag(TIME_ORIGINAL, date_time.as_str())?;
         directory.write_tag(OFFSET_ORIGINAL, offset)?;
     }
-    directory.write_tag(COLOUR_SPACE, if in_colour { SRGB } else { UNCALIBRATED })?;
+    directory.write_tag(COLOUR_SPACE, if in_colour && metadata.icc.is_none() { SRGB } else { UNCALIBRATED })?;
     Ok(())
 }
 
@@ -65,6 +70,22 @@ pub(super) fn block(dpi: u32, metadata: &Metadata, in_colour: bool) -> Result<Ve
     first.write_tag(EXIF_IFD, at.offset)?;
     first.finish()?;
     Ok([b"Exif\0\0".as_slice(), &bytes.into_inner()].concat())
+}
+
+/// EXIF's type for bytes that are neither text nor numbers.
+struct Undefined<'a>(&'a [u8]);
+
+impl TiffValue for Undefined<'_> {
+    const BYTE_LEN: u8 = 1;
+    const FIELD_TYPE: Type = Type::UNDEFINED;
+
+    fn count(&self) -> usize {
+        self.0.len()
+    }
+
+    fn data(&self) -> Cow<'_, [u8]> {
+        Cow::Borrowed(self.0)
+    }
 }
 
 /// EXIF's text is ASCII; XMP has the whole.

@@ -1,7 +1,7 @@
-//! Colour profiles (ICC.1): sRGB for colour, a gamma of 2.2 for grey. Scanners give what is meant to be seen as that; a
-//! device's own profile would have to be measured with a target.
+//! Colour profiles (ICC.1): the one that a file brought, or else sRGB for colour, a gamma of 2.2 for grey. Scanners give what is
+//! meant to be seen as that; a device's own profile would have to be measured with a target.
 
-use super::EncodeError;
+use super::{EncodeError, Metadata};
 use moxcms::ColorProfile;
 use platen_protocol::uplink::ColourMode;
 
@@ -10,8 +10,11 @@ use platen_protocol::uplink::ColourMode;
 const MADE_AT: usize = 24;
 const MADE: [u16; 6] = [2026, 1, 1, 0, 0, 0];
 
-/// The profile of pages in a mode; lineart has none.
-pub(super) fn profile(mode: ColourMode) -> Result<Option<Vec<u8>>, EncodeError> {
+/// The profile of a page in a mode; lineart has none.
+pub(super) fn profile(mode: ColourMode, metadata: &Metadata) -> Result<Option<Vec<u8>>, EncodeError> {
+    if metadata.icc.is_some() {
+        return Ok(metadata.icc.clone());
+    }
     let profile = match mode {
         ColourMode::Colour => ColorProfile::new_srgb(),
         ColourMode::Grey => ColorProfile::new_gray_with_gamma(2.2),

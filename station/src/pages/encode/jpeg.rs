@@ -9,6 +9,9 @@ use crate::pages::{
 use platen_protocol::uplink::ColourMode;
 use turbojpeg::{Compressor, OutputBuf, PixelFormat, Subsamp};
 
+/// So much of a colour profile goes into a segment: less its length, name and number.
+const PROFILE_PART: usize = 65_535 - 2 - 14;
+
 /// A JPEG being made.
 pub(crate) struct Jpeg {
     compressor: Compressor,
@@ -93,9 +96,9 @@ impl Jpeg {
         let mode = if self.in_colour { ColourMode::Colour } else { ColourMode::Grey };
         let exif = exif::block(self.dpi, metadata, self.in_colour)?;
         let xmp = [b"http://ns.adobe.com/xap/1.0/\0", metadata.xmp().as_bytes()].concat();
-        // The whole profile in the first segment of one.
-        let icc = [b"ICC_PROFILE\0\x01\x01", icc::profile(mode)?.unwrap_or_default().as_slice()].concat();
-        let mut file = Vec::with_capacity(self.head.len() + exif.len() + xmp.len() + icc.len() + self.scan.len() + 64);
+        let icc = icc::profile(mode, metadata)?.unwrap_or_default();
+        let room = self.head.len() + exif.len() + xmp.len() + icc.len() + self.scan.len() + 1_024;
+        let mut file = Vec::with_capacity(room);
         let mut colours = 1;
         let head = std::mem::take(&mut self.head);
         file.extend_from_slice(head.first_chunk::<2>().ok_or(EncodeError::Strips)?);
@@ -107,9 +110,9 @@ impl Jpeg {
                     file.extend_from_slice(&segment[..11]);
                     file.extend_from_slice(&[1, dpi[0], dpi[1], dpi[0], dpi[1]]);
                     file.extend_from_slice(&segment[16..]);
-                    for (marker, payload) in [(0xe1, &exif), (0xe1, &xmp), (0xe2, &icc)] {
-                        append(&mut file, marker, payload)?;
-                    }
+                    append(&mut file, 0xe1, &exif)?;
+                    append(&mut file, 0xe1, &xmp)?;
+                    append_profile(&mut file, &icc)?;
                 }
                 // The frame: the page's height instead of the first strip's.
                 [_, 0xc0, ..] if segment.len() >= 10 => {
@@ -141,6 +144,16 @@ fn append(file: &mut Vec<u8>, marker: u8, payload: &[u8]) -> Result<(), EncodeEr
     file.extend_from_slice(&[0xff, marker]);
     file.extend_from_slice(&length.to_be_bytes());
     file.extend_from_slice(payload);
+    Ok(())
+}
+
+/// Appends a colour profile in as many segments as it needs (ICC.1, annex B.4): each with its number and how many there are.
+fn append_profile(file: &mut Vec<u8>, icc: &[u8]) -> Result<(), EncodeError> {
+    let parts = icc.chunks(PROFILE_PART);
+    let count = u8::try_from(parts.len()).map_err(|_| EncodeError::Metadata(icc.len()))?;
+    for (part, number) in parts.zip(1u8..) {
+        append(file, 0xe2, &[b"ICC_PROFILE\0".as_slice(), &[number, count], part].concat())?;
+    }
     Ok(())
 }
 
@@ -182,7 +195,7 @@ mod tests {
 
     fn metadata() -> Metadata {
         let [time, software, operator] = ["2026-01-01T00:00:00Z", "test", "op"].map(Into::into);
-        Metadata { time, software, operator, facts: vec![], steps: vec![] }
+        Metadata { time, software, operator, facts: vec![], steps: vec![], icc: None }
     }
 
     /// Any decoder must see in the strips what it sees in the same page compressed as one piece.

@@ -213,7 +213,7 @@ impl<W: Write + Seek> Pixels<W> {
         exif::describe(&mut directory, layout.dpi, metadata)?;
         directory.write_tag(exif::EXIF, exif_at)?;
         directory.write_tag(XMP, metadata.xmp().as_bytes())?;
-        if with_profile && let Some(profile) = icc::profile(layout.mode)? {
+        if with_profile && let Some(profile) = icc::profile(layout.mode, metadata)? {
             directory.write_tag(ICC, &profile[..])?;
         }
         directory.finish()?;
