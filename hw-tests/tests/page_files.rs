@@ -13,7 +13,7 @@ use serde_json::Value;
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Stdio},
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -174,4 +174,102 @@ fn the_same_file_gives_the_same_bytes() {
     let (once, began) = (make("once"), second());
     wait("another second", || Ok((second() > began).then_some(()))).unwrap();
     assert!(once == make("again"), "two files of one page differ");
+}
+
+/// An ICC profile's head (ICC.1, 7.2) and so many bytes behind it.
+fn profile(space: &[u8; 4], rest: usize) -> Vec<u8> {
+    let mut icc = vec![0; 128 + rest];
+    let size = icc.len() as u32;
+    icc[..4].copy_from_slice(&size.to_be_bytes());
+    icc[12..16].copy_from_slice(b"scnr");
+    icc[16..20].copy_from_slice(space);
+    icc[36..40].copy_from_slice(b"acsp");
+    icc[128..].iter_mut().enumerate().for_each(|(i, v)| *v = i as u8);
+    icc
+}
+
+/// Colours mean what the file says that they mean; sRGB stands for them only where it says nothing.
+#[test]
+fn a_page_keeps_the_colour_profile_that_it_brings() {
+    let folder = tempfile::tempdir().unwrap();
+    let small = image::open(samples().join("typical_0005.jpg")).unwrap().thumbnail(800, 1_200);
+    // The first needs three of a JPEG's segments.
+    let (large, foreign) = (profile(b"RGB ", 150_000), profile(b"CMYK", 400));
+    let mut files = Vec::new();
+    for (name, icc) in [("own.png", &large), ("own.jpg", &large), ("foreign.jpg", &foreign)] {
+        let (file, profile) = (folder.path().join(name), folder.path().join("profile.icc"));
+        small.save(&file).unwrap();
+        fs::write(&profile, icc).unwrap();
+        let source = format!("-ICC_Profile<={}", profile.display());
+        let tagged = run(Command::new("exiftool").args(["-q", "-overwrite_original", &source]).arg(&file)).unwrap();
+        assert_eq!(tagged.code, Some(0), "{}", tagged.err);
+        files.push(file);
+    }
+    let of = |out: &str, file: &PathBuf| {
+        let out = folder.path().join(out);
+        let format = out.join("tiff.toml");
+        fs::create_dir_all(&out).unwrap();
+        fs::write(&format, "name = \"tiff\"\nversion = 1\nformat = \"tiff\"\n").unwrap();
+        let mut args = vec!["--out", out.to_str().unwrap()];
+        if out.ends_with("tiff") {
+            args.extend(["--profile", format.to_str().unwrap()]);
+        }
+        let said = page(&args, std::slice::from_ref(file));
+        assert_eq!(said.code, Some(0), "{}", said.err);
+        let name = file.with_extension(if out.ends_with("tiff") { "tif" } else { "jpg" });
+        let made = out.join(name.file_name().unwrap());
+        let icc = Command::new("exiftool").args(["-b", "-ICC_Profile"]).arg(made).output().unwrap();
+        icc.stdout
+    };
+    for file in &files[..2] {
+        assert!(of("jpeg", file) == large, "{}", file.display());
+        assert!(of("tiff", file) == large, "{}", file.display());
+    }
+    assert_eq!(of("jpeg", &files[2]).get(16..20), Some(b"RGB ".as_slice()), "a profile for other colours says nothing");
+}
+
+#[test]
+fn a_thumbnail_is_neither_the_page_nor_its_resolution() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let whole = image::open(samples().join("typical_0005.jpg")).unwrap();
+    whole.thumbnail(160, 200).save(path("thumb.tif")).unwrap();
+    whole.thumbnail(800, 1_200).save(path("page.tif")).unwrap();
+    let tool = |name: &str, args: &[&str], files: &[&str]| {
+        let said = run(Command::new(name).args(args).args(files.iter().map(|file| path(file)))).unwrap();
+        assert_eq!(said.code, Some(0), "{name}: {}", said.err);
+    };
+    tool("tiffcp", &[], &["thumb.tif", "page.tif", "first.tif"]);
+    // NewSubfileType 1: a reduced copy.
+    let marked = run(Command::new("tiffset").arg("-s").args(["254", "1"]).arg(path("first.tif"))).unwrap();
+    assert_eq!(marked.code, Some(0), "{}", marked.err);
+    let said = page(&["--json"], &[path("first.tif")]);
+    assert_eq!((said.code, said.out.as_str()), (Some(2), ""));
+    assert!(said.err.contains("its first image is a thumbnail"), "{}", said.err);
+
+    // A camera's file: the page's EXIF says 300 dpi, and its thumbnail has a header that says 72.
+    whole.thumbnail(800, 1_200).save(path("camera.jpg")).unwrap();
+    whole.thumbnail(80, 100).save(path("small.jpg")).unwrap();
+    let thumbnail = format!("-ThumbnailImage<={}", path("small.jpg").display());
+    let args = ["-q", "-overwrite_original", "-n", "-JFIF:all=", &thumbnail];
+    let resolution = ["-EXIF:XResolution=300", "-EXIF:YResolution=300", "-EXIF:ResolutionUnit=2"];
+    tool("exiftool", &[args.as_slice(), &resolution].concat(), &["camera.jpg"]);
+    let bytes = fs::read(path("camera.jpg")).unwrap();
+    assert!(bytes[..4_096].windows(5).any(|five| five == b"JFIF\0"), "the thumbnail has no header");
+    let said = page(&["--json", "--dpi", "100"], &[path("camera.jpg")]);
+    assert!(said.out.contains("\"flags\"") && !said.out.contains("low-resolution"), "{} {}", said.out, said.err);
+}
+
+/// `page --out DIR … | head -1`: who reads has seen enough, but the pages are wanted.
+#[test]
+fn whoever_reads_no_further_stops_no_page_from_being_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let names = ["dup_0004.jpg", "typical_0005.jpg"];
+    let mut command = Command::new(artifact("platen-station").unwrap());
+    let command = command.args(["page", "--json", "--out"]).arg(folder.path()).args(names.map(|n| samples().join(n)));
+    let mut running = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(running.stdout.take());
+    let ended = running.wait_with_output().unwrap();
+    assert_eq!((ended.status.code(), String::from_utf8_lossy(&ended.stderr).as_ref()), (Some(0), ""));
+    assert!(names.iter().all(|name| folder.path().join(name).is_file()));
 }

@@ -92,6 +92,12 @@ impl Laid {
         self.guessed.seen != self.sheet.seen
     }
 
+    pub(super) fn is_larger_than_a4(&self, dpi: f64) -> bool {
+        // Beyond an edge that may be none the sheet may go on, but it is not said to.
+        let sheet = Sheet { seen: self.sheet.seen, ..self.outermost.clone() };
+        fit::is_larger_than_a4(&sheet, self.beyond.lid.is_some(), dpi)
+    }
+
     pub(super) fn skew(&self, fine: &Grey, ink: &InkMap, blank: bool, streaks: &[f64]) -> Skew {
         match self.guessed.angle {
             // A blank page lies as its sheet lies.

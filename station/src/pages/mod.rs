@@ -299,7 +299,7 @@ fn flags(page: &View<'_>, found: &Findings, laid: &Laid, sure: bool, profile: &P
         (Flag::LightLeak, laid.beyond.light_leak),
         (Flag::OffTheGlass, laid.outermost.leaves(page, outside)),
         (Flag::OffCorner, lay == Lay::Glass && found.corner_mm.is_some_and(far)),
-        (Flag::LargerThanA4, fit::is_larger_than_a4(&laid.outermost, laid.beyond.lid.is_some(), f64::from(page.dpi))),
+        (Flag::LargerThanA4, laid.is_larger_than_a4(f64::from(page.dpi))),
         (Flag::Holes, profile.holes != profile::Holes::Keep && left_holes),
         (Flag::Unsharp, quality.edge_mm.is_some_and(|mm| mm > limits.edge_mm)),
         (Flag::Dark, quality.paper < limits.paper),
