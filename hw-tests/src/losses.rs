@@ -23,7 +23,7 @@ use virtual_scanner::desk::Settings;
 pub const STATION: &str = "desk-1";
 /// After the last kill everything is stored within this.
 const CALM: Duration = Duration::from_secs(120);
-/// What Mosquitto is told: as in deploy/mosquitto.conf.
+/// What Mosquitto is told: as in deploy/mosquitto/platen.conf.
 pub const LIMITS: &str = "max_inflight_messages 1000\nmax_queued_messages 20000\n";
 
 /// What came of a run.
@@ -103,7 +103,7 @@ impl House {
         Ok(())
     }
 
-    /// (time, number) of every event in the journal.
+    /// The time of every event in the journal, in its order.
     fn journal(&self) -> anyhow::Result<Vec<String>> {
         let db = read(&self.station.state().join("journal.db"))?;
         let mut query = db.prepare("SELECT at FROM event ORDER BY id")?;

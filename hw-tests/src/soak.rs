@@ -27,7 +27,7 @@ use std::{
 /// How long, and by which chance.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
-    /// The same seed, the same faults
+    /// By which chance faults come; when they come also depends on how fast the desks are
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Hours it takes

@@ -292,6 +292,14 @@ pub fn journal(file: &Path, batch: &str) -> anyhow::Result<Vec<(String, String)>
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
+/// How many events a journal has.
+///
+/// # Errors
+/// If the file cannot be read.
+pub fn events_in(file: &Path) -> anyhow::Result<u32> {
+    Ok(open_journal(file)?.query_row("SELECT count(*) FROM event", [], |row| row.get(0))?)
+}
+
 /// The hands of an operator: lay a page, close the lid, press the button, take the page out.
 #[derive(Debug)]
 pub struct Operator<'a> {

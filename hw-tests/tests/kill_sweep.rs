@@ -8,7 +8,7 @@ use hw_tests::{
     pages,
     process::artifact,
     scanner::VirtualScanner,
-    station::journal,
+    station::{events_in, journal},
     supervisor::{SITE, Supervisor},
     terminal::{Said, feeder, run},
 };
@@ -94,12 +94,17 @@ impl Sweep<'_> {
         let told: Vec<_> = told.unwrap_or_else(|e| panic!("point {point}: {e:#}")).into_iter().map(|p| p.2).collect();
         let kept: Vec<_> = journal(&out.join(".platen/journal.db"), BATCH).unwrap().into_iter().map(|p| p.1).collect();
         assert_eq!(told, kept, "point {point}");
-        let (events, last, accepted): (u32, u32, u32) = self.supervisor.database().unwrap().query_row(
-            "SELECT count(*), max(seq), count(*) FILTER (WHERE type = 'platen.page.accepted') FROM event WHERE station = ?1",
-            [name],
-            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
-        ).unwrap();
-        assert_eq!((events, accepted), (last, PAGES), "point {point}: every event once, without a gap");
+        let written = events_in(&out.join(".platen/journal.db")).unwrap();
+        let stored = hw_tests::process::wait("the last event", || {
+            let stored: (u32, u32, u32) = self.supervisor.database()?.query_row(
+                "SELECT count(*), max(seq), count(*) FILTER (WHERE type = 'platen.page.accepted') FROM event WHERE station = ?1",
+                [name],
+                |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+            )?;
+            Ok((stored.1 >= written).then_some(stored))
+        });
+        let stored = stored.unwrap_or_else(|e| panic!("point {point}: {e:#}"));
+        assert_eq!(stored, (written, written, PAGES), "point {point}: every event once, without a gap");
     }
 }
 

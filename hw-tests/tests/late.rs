@@ -109,9 +109,6 @@ fn an_hour_without_a_broker_fits_into_the_outbox_comes_in_quickly_and_is_shown_a
     let took = began.elapsed();
     println!("{HOUR} pages caught up in {:.1} s", took.as_secs_f64());
     assert!(took.as_secs() < 60);
-    let snapshot = supervisor.snapshot().unwrap();
-    let page = &snapshot["stations"][0]["batch"]["last_page"];
-    assert!(page["late_by_ms"].as_u64() > Some(1_000) || page["late_by_ms"].is_null(), "{page}");
     // The newest pages happened just now; most of them long ago, and are not counted as if they were of this minute.
     let database = supervisor.database().unwrap();
     let (span, received): (i64, i64) = database

@@ -54,6 +54,8 @@ fn each_fault_of_a_page_is_flagged_and_a_good_page_is_not() {
         (&["dark"], Drawing { paper: [98, 97, 95], ink: [30, 30, 30], ..good(6) }),
         (&["faint"], Drawing { ink: [205, 203, 200], ..good(7) }),
         (&["colour-cast"], Drawing { paper: [190, 206, 238], ..good(8) }),
+        // Of so strong a cast the paper's colour is far from its grey.
+        (&["colour-cast"], Drawing { paper: [150, 230, 150], ..good(12) }),
         (&["askew"], Drawing { sheet: (10.0, 10.0, 170.0, 250.0), turned: 3.6, ..good(9) }),
         (&["blank"], Drawing { ink: [232, 230, 226], ..good(10) }),
     ];

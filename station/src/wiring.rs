@@ -240,3 +240,50 @@ fn lock(state: &std::path::Path) -> anyhow::Result<File> {
         Err(fs::TryLockError::Error(e)) => Err(e).with_context(|| format!("lock {}", path.display())),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A station of which only these parts run.
+    fn running(
+        agent: JoinHandle<()>,
+        delivery: Option<JoinHandle<()>>,
+        notes: mpsc::UnboundedReceiver<Note>,
+    ) -> Running {
+        Running {
+            commands: mpsc::channel(1).0,
+            view: watch::channel(None).1,
+            preview: watch::channel(Preview::default()).1,
+            notes,
+            network: watch::channel(Network::default()).1,
+            agent,
+            delivery,
+            _lock: tempfile::tempfile().unwrap(),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_part_that_ends_or_panics_is_named_and_notes_are_heard_until_then() {
+        let (lost, notes) = mpsc::unbounded_channel::<Note>();
+        // A panic drops its end of the channel before the task is seen to have ended.
+        let agent = tokio::spawn(async move {
+            let _lost = lost;
+            tokio::task::yield_now().await;
+            panic!("on purpose");
+        });
+        assert_eq!(running(agent, Some(tokio::spawn(pending())), notes).run(|_| {}).await, "the desk's agent");
+
+        let (_note, notes) = mpsc::unbounded_channel();
+        let ended = running(tokio::spawn(pending()), Some(tokio::spawn(async {})), notes).run(|_| {}).await;
+        assert_eq!(ended, "the outbox");
+
+        let (note, notes) = mpsc::unbounded_channel();
+        note.send(Note::Complete { sheet: PathBuf::new() }).unwrap();
+        let heard = std::cell::Cell::new(0);
+        let mut whole = running(tokio::spawn(pending()), None, notes);
+        let all = whole.run(|_| heard.set(heard.get() + 1));
+        assert!(timeout(Duration::from_millis(20), all).await.is_err(), "nothing has ended");
+        assert_eq!(heard.get(), 1);
+    }
+}

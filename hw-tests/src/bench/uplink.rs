@@ -1,4 +1,4 @@
-//! Events a second from a station's journal to the supervisor's database and back, and runs with kills.
+//! Events a second from a station's journal to the supervisor's database, and runs with kills.
 
 use crate::losses::{self, House};
 use std::{path::Path, time::Duration, time::Instant};
@@ -53,6 +53,11 @@ pub fn losses(folder: &Path, seed: u64, runs: u64) -> anyhow::Result<()> {
             outcome.lost,
             outcome.doubled,
             outcome.calm.as_secs_f64()
+        );
+        anyhow::ensure!(
+            outcome.lost == 0 && outcome.doubled == 0,
+            "events were lost or doubled; they lie in {}",
+            folder.display()
         );
         std::fs::remove_dir_all(&folder)?;
     }

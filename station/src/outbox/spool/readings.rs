@@ -72,7 +72,7 @@ impl Spool {
         query().map_err(self.named())
     }
 
-    /// The broker has them.
+    /// The supervisor has them.
     pub(crate) fn forget_readings(&mut self, through: u64) -> Result<(), SpoolError> {
         self.change(|tx| tx.execute("DELETE FROM reading WHERE id <= ?1", [through]).map(|_| ()))?;
         self.recount()
