@@ -58,14 +58,22 @@ struct Disc {
     /// Its own grey.
     level: u8,
     from_edges: [f64; 4],
+    /// Its place on the straightened sheet, across and down, in mm: one edge may have been seen where it is not.
+    straight: (f64, f64),
 }
 
 impl Disc {
-    /// Whether one punch may have made this and another disc: they lie alike far from an edge.
+    /// Whether one punch may have made this and another disc: they lie alike far from an edge, or along it.
     fn is_fellow(&self, other: &Self) -> bool {
-        let pairs = self.from_edges.iter().zip(other.from_edges);
-        self.hole != other.hole
-            && pairs.into_iter().any(|(mine, theirs)| *mine < FROM_EDGE_MM && (mine - theirs).abs() < ALIKE_MM)
+        let apart = |a: f64, b: f64| (a - b).abs();
+        let (across, down) = (apart(self.straight.0, other.straight.0), apart(self.straight.1, other.straight.1));
+        // Top, right, bottom, left.
+        let along = [down, across, down, across];
+        let is_alike = |i: usize| {
+            let (mine, theirs) = (self.from_edges[i], other.from_edges[i]);
+            mine < FROM_EDGE_MM && apart(mine, theirs).min(along[i]) < ALIKE_MM
+        };
+        self.hole != other.hole && (0..4).any(is_alike)
     }
 
     /// Whether it lies at the middle of an edge, between two that were seen.
@@ -152,6 +160,8 @@ fn discs(small: &Grey, paper: u8, sheet: &Sheet, like: Like, dpi: f64) -> Vec<Di
     // Half-way to the paper at most.
     let limit = like.lid + NEAR.min((paper - like.lid) / 2);
     let across = (DIAMETER_MM.start() * mm) as usize..=(DIAMETER_MM.end() * mm).ceil() as usize;
+    let (sin, cos) = sheet.angle.unwrap_or(0.0).to_radians().sin_cos();
+    let straight = |x: f64, y: f64| ((x * cos + y * sin) * 25.4 / dpi, (y * cos - x * sin) * 25.4 / dpi);
     let mut discs: Vec<Disc> = Vec::new();
     for y in (0..small.height).step_by(EVERY) {
         for run in dark_runs(small.row(y), limit).filter(|run| across.contains(&run.len())) {
@@ -162,7 +172,7 @@ fn discs(small: &Grey, paper: u8, sheet: &Sheet, like: Like, dpi: f64) -> Vec<Di
             let near = from_edges.iter().all(|&d| d > 0.0) && from_edges.iter().any(|&d| d < FROM_EDGE_MM);
             let is_it = |other: &Disc| (other.hole.x - hole.x).hypot(other.hole.y - hole.y) < hole.radius;
             if near && !discs.iter().any(is_it) {
-                discs.push(Disc { hole, level, from_edges });
+                discs.push(Disc { hole, level, from_edges, straight: straight(hole.x, hole.y) });
             }
         }
     }
@@ -257,6 +267,14 @@ mod tests {
         let px = 300.0 / 25.4;
         assert!((holes[0].x - (200.0 + 12.0 * px)).abs() < 4.0 && (holes[0].y - (240.0 + 60.0 * px)).abs() < 4.0);
         assert!((holes[0].radius / px - 2.8).abs() < 0.3, "{}", holes[0].radius / px);
+    }
+
+    #[test]
+    fn holes_lie_along_the_sheet_also_where_an_edge_was_seen_aslant() {
+        let (small, sheet) = scan(12, &[(12.0, 60.0), (15.0, 140.0)], 12, |_| 228.0);
+        assert_eq!(find(&small, 228, &sheet, Some(12), 300.0).len(), 0, "of a sheet that lies straight");
+        let askew = Sheet { angle: Some(-(3.0f64 / 80.0).atan().to_degrees()), ..sheet };
+        assert_eq!(find(&small, 228, &askew, Some(12), 300.0).len(), 2);
     }
 
     #[test]

@@ -1,15 +1,15 @@
 //! Streaks: lines that dust on a feeder's glass or on the sensor draws along the scan, from its first row to its last, over
 //! lid and sheet alike. Nothing that is on paper does that: rules end before the sheet does, and no sheet lies so straight.
 
-use super::geometry::Grey;
+use super::{geometry::Grey, ink};
 use multiversion::multiversion;
 use std::borrow::Cow;
 
 /// A streak differs from what lies so far on both sides of it, in pixels of the reduced picture, by so many levels.
 const BESIDE: usize = 3;
 const DIFFERS: i16 = 5;
-/// A streak with its soft sides, in mm.
-const WIDE_MM: f64 = 1.2;
+/// From its middle to what is none of it, in pixels of a picture of about 75 dpi.
+const WIDE: usize = 2;
 /// In so many of the rows that are looked at.
 const SHARE: f32 = 0.9;
 /// Every so many rows are looked at, and at least so many.
@@ -17,6 +17,11 @@ const EVERY: usize = 3;
 const LEAST_ROWS: usize = 100;
 /// Nearer to the scan's sides than this the edge of the sheet may run along the scan, in mm.
 const SIDES_MM: f32 = 1.0;
+/// On a dark lid, at most so many rows are looked at from the scan's upper and lower border on, at least so many of both, and in
+/// at most so many of them it is not seen.
+const LID_ROWS: usize = 60;
+const LEAST_LID_ROWS: usize = 16;
+const LID_MISSES: usize = 12;
 
 /// Where streaks run, in mm from the scan's left side.
 pub(crate) fn find(fine: &Grey) -> Vec<f64> {
@@ -28,26 +33,44 @@ pub(crate) fn find(fine: &Grey) -> Vec<f64> {
     let mm = fine.dpi / 25.4;
     let sides = (SIDES_MM * mm) as usize;
     let enough = (looked as f32 * SHARE) as u16;
-    let mut places: Vec<f64> = Vec::new();
-    let mut last = None;
-    let inside = sides..fine.width.saturating_sub(sides);
-    for (x, _) in rows.iter().enumerate().filter(|(x, rows)| inside.contains(x) && **rows >= enough) {
-        // Neighbouring columns are one streak.
-        if last.is_none_or(|last| x > last + BESIDE) {
-            places.push((x as f64 + 0.5) / f64::from(mm));
+    let dark = ink::paper_level(fine) / 2;
+    let mut streaks: Vec<(usize, usize)> = Vec::new();
+    let inside = sides.max(BESIDE)..fine.width.saturating_sub(sides.max(BESIDE));
+    for x in inside.filter(|&x| rows[x] >= enough || shines_on_the_lid(fine, x, dark)) {
+        match streaks.last_mut() {
+            // Neighbouring columns are one streak.
+            Some((_, last)) if x <= *last + BESIDE => *last = x,
+            _ => streaks.push((x, x)),
         }
-        last = Some(x);
     }
-    places
+    streaks.into_iter().map(|(first, last)| (first + last + 1) as f64 / 2.0 / f64::from(mm)).collect()
+}
+
+/// Whether a column is brighter than both sides wherever a dark lid lies between the sheet and the scan's upper and lower border:
+/// a streak as bright as paper is seen on the lid alone.
+fn shines_on_the_lid(fine: &Grey, x: usize, dark: u8) -> bool {
+    let beside = |y: usize| fine.row(y)[x - BESIDE].max(fine.row(y)[x + BESIDE]);
+    let on_lid = |y: &usize| beside(*y) < dark;
+    let looked = (0..fine.height.min(LID_ROWS * EVERY)).step_by(EVERY);
+    let below = looked.clone().map(|y| fine.height - 1 - y).take_while(on_lid);
+    let (mut lid, mut missed) = (0, 0);
+    for y in looked.take_while(on_lid).chain(below) {
+        lid += 1;
+        missed += usize::from(i16::from(fine.row(y)[x]) <= i16::from(beside(y)) + DIFFERS);
+        // Most columns are none.
+        if missed > LID_MISSES {
+            return false;
+        }
+    }
+    lid >= LEAST_LID_ROWS && missed as f32 <= lid as f32 * (1.0 - SHARE)
 }
 
 /// A reduced picture without its streaks: what lies on both sides of each is joined.
 pub(crate) fn without<'a>(picture: &'a Grey, streaks: &[f64]) -> Cow<'a, Grey> {
     let mut picture = Cow::Borrowed(picture);
     let mm = f64::from(picture.dpi) / 25.4;
-    let beside = (WIDE_MM / 2.0 * mm).ceil() as usize;
     for x in streaks.iter().map(|at| (at * mm) as usize) {
-        let (from, to) = (x.saturating_sub(beside), x + beside);
+        let (from, to) = (x.saturating_sub(WIDE), x + WIDE);
         if to < picture.width {
             let width = picture.width;
             for row in picture.to_mut().data.chunks_exact_mut(width) {
@@ -78,6 +101,7 @@ fn count(rows: &mut [u16], row: &[u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pages::reduce::halve;
 
     /// A sheet on a dark lid at 150 dpi, with a rule down the sheet.
     fn sheet(streak: Option<usize>) -> Grey {
@@ -106,10 +130,23 @@ mod tests {
     }
 
     #[test]
+    fn a_streak_as_bright_as_the_paper_is_seen_on_the_lid_alone() {
+        let bright = |from: usize, to: usize| {
+            let mut sheet = sheet(None);
+            (from..to).for_each(|y| sheet.data[y * 800 + 600..][..2].fill(230));
+            sheet
+        };
+        assert_eq!(find(&bright(0, 1_000)).len(), 1);
+        assert!(find(&bright(0, 960)).is_empty(), "on one side of the sheet alone");
+        assert!(find(&bright(40, 960)).is_empty(), "on the sheet alone");
+    }
+
+    #[test]
     fn without_its_streak_a_picture_is_as_it_would_have_been() {
-        let streaky = sheet(Some(500));
-        let mended = without(&streaky, &find(&streaky));
-        assert_eq!(mended.data, sheet(None).data);
-        assert!(matches!(without(&streaky, &[]), Cow::Borrowed(_)), "nothing is copied for nothing");
+        let small = |streak| halve(&sheet(streak));
+        let mended = small(Some(501));
+        let mended = without(&mended, &find(&sheet(Some(501))));
+        assert_eq!(mended.data, small(None).data);
+        assert!(matches!(without(&small(None), &[]), Cow::Borrowed(_)), "nothing is copied for nothing");
     }
 }
