@@ -38,7 +38,8 @@ pub(crate) enum BadSignature {
 /// What a page is recognised by.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Signature {
-    /// Fingerprint of the reduced picture: equal only if the scanner delivered the very same picture twice.
+    /// Fingerprint of the reduced picture, each pixel the mean brightness of some of the scan's: the grain makes it equal only
+    /// if the scanner delivered the very same picture twice.
     pub(super) exact: u128,
     pub(super) width: usize,
     pub(super) height: usize,
