@@ -193,6 +193,8 @@ impl Running {
         });
         loop {
             tokio::select! {
+                // An outbox ends when the agent has ended.
+                biased;
                 Some(note) = notes.recv() => hear(note),
                 _ = &mut *agent => return "the desk's agent",
                 () = &mut delivery => return "the outbox",

@@ -190,3 +190,29 @@ pub(crate) fn load_plans(folder: &Path) -> (Vec<Plan>, Vec<BadPlan>) {
     }
     (plans, bad)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plans_come_in_their_order_and_files_that_are_none_are_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            let file = folder.path().join(name);
+            std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+            std::fs::write(file, text).unwrap();
+        };
+        let good = "archival_code,title,expected_pages\n1997-A-0001-0001,Title,3\n";
+        write("2/1-1-1.csv", good);
+        write("1/1-1-2.csv", good);
+        write("1/1-1-1.csv", "archival_code,title\n1997-A-0001-0001,Title\n");
+        write("1/notes.txt", "no plan, and none that is meant to be one");
+        let (plans, bad) = load_plans(folder.path());
+        let names: Vec<_> = plans.iter().map(|plan| plan.batch.to_string()).collect();
+        assert_eq!(names, ["1/1-1-2", "2/1-1-1"]);
+        assert_eq!(bad.len(), 1, "{bad:?}");
+        assert!(bad[0].file.ends_with("1/1-1-1.csv") && bad[0].why.contains("expected_pages"), "{bad:?}");
+        assert_eq!(load_plans(folder.path()).1, bad, "said again it is the same");
+    }
+}

@@ -119,7 +119,7 @@ fn look_into_tiff(file: &Path) -> anyhow::Result<Option<u32>> {
     if decoder.find_tag_unsigned(Tag::FillOrder).ok().flatten() == Some(2u16) {
         bail!("its bits stand in reverse order (FillOrder 2), which is not supported; `tiffcp -f msb2lsb` turns them");
     }
-    if !is_page(&mut decoder) {
+    if !is_page(&mut decoder) && decoder.more_images() {
         bail!(
             "its first image is a thumbnail or a mask, and only the first is read; `tiffcp FILE,1 PAGE` takes the second"
         );

@@ -78,11 +78,13 @@ impl Sheet {
         let angle = agreed_angle(&[(top, 1.0), (bottom, 1.0), (left, -1.0), (right, -1.0)]);
         let [top, bottom] = [top.unwrap_or(border(0.0)), bottom.unwrap_or(border(h))];
         let [left, right] = [left.unwrap_or(border(0.0)), right.unwrap_or(border(w))];
+        // What was not seen ends with the scan, to the pixel.
+        let onto = |at: f64, border: usize| if (at - border as f64).abs() < 0.01 { border as f64 } else { at };
         let corner = |across: Edge, down: Edge| {
             // y = a + b·x and x = c + d·y.
             let y = f64::from(across.at + across.slope * down.at) / f64::from(1.0 - across.slope * down.slope);
             let x = f64::from(down.at) + f64::from(down.slope) * y;
-            (x * scale, y * scale)
+            (onto(x * scale, page.width), onto(y * scale, page.height))
         };
         let quad = [corner(top, left), corner(top, right), corner(bottom, right), corner(bottom, left)];
         Self { quad, seen: edges.map(|edge| edge.is_some()), angle }
@@ -331,5 +333,11 @@ mod tests {
         assert_eq!(sheet.quad, [(0.0, 0.0), (4_000.0, 0.0), (4_000.0, 6_400.0), (0.0, 6_400.0)]);
         let whole = Sheet::within([None; 4], &small, &page.view());
         assert_eq!(whole.quad[2], (5_102.0, 7_015.0), "what was not seen is where the scan ends");
+        for width in 3_300..3_400 {
+            // Reduced by 6, which is no number of binary digits of 400 / 6.
+            let page = Image { mode: ColourMode::Grey, width, height: 4_677, dpi: 400, data: vec![0; width * 4_677] };
+            let small = Grey { width: width / 6, height: 779, dpi: 400.0 / 6.0, data: vec![0; width / 6 * 779] };
+            assert_eq!(Sheet::within([None; 4], &small, &page.view()).quad[2], (width as f64, 4_677.0));
+        }
     }
 }

@@ -17,8 +17,8 @@ const EVERY: usize = 3;
 const LEAST_ROWS: usize = 100;
 /// Nearer to the scan's sides than this the edge of the sheet may run along the scan, in mm.
 const SIDES_MM: f32 = 1.0;
-/// On a dark lid, at most so many rows are looked at from the scan's upper and lower border on, at least so many of both, and in
-/// at most so many of them it is not seen.
+/// On a dark lid, at most so many rows are looked at from the scan's upper and from its lower border on, at least so many of both
+/// together (a sheet may lie flush at the top), and in at most so many of them a streak is not seen.
 const LID_ROWS: usize = 60;
 const LEAST_LID_ROWS: usize = 16;
 const LID_MISSES: usize = 12;
@@ -138,6 +138,10 @@ mod tests {
         };
         assert_eq!(find(&bright(0, 1_000)).len(), 1);
         assert!(find(&bright(0, 960)).is_empty(), "on one side of the sheet alone");
+        let mut flush = bright(0, 1_000);
+        flush.data.drain(..40 * 800);
+        flush.data.extend_from_within(920 * 800..);
+        assert_eq!(find(&flush).len(), 1, "a sheet flush at the top");
         assert!(find(&bright(40, 960)).is_empty(), "on the sheet alone");
     }
 

@@ -173,7 +173,8 @@ fn listen(config: &Config, link: &Link) {
 
 /// Stores a group and says so. One that the database does not take is tried again until it does, and nothing goes past it: a
 /// later group may hold the last of a station's readings, and its answer would cover those that were never stored. Meanwhile
-/// what comes in waits in the connection, whose room is limited, and a stop comes between two attempts.
+/// what comes in waits in the connection, whose room is limited (if that fills up, the broker ends it, which is heard after what
+/// waits), and a stop comes between two attempts.
 async fn take(config: &Config, link: &Link, store: &mut Store, group: &[Arrival], pulse: &watch::Sender<Pulse>) {
     let replies = loop {
         match store.take(group, Timestamp::now().as_millisecond()) {
