@@ -10,7 +10,7 @@ mod shadows;
 use super::{
     geometry::{Grey, View},
     ink,
-    reduce::LUMA,
+    reduce::luma,
     strips::transposed,
 };
 use platen_protocol::uplink::ColourMode;
@@ -290,13 +290,7 @@ fn mean<const BANDS: usize>(page: &View<'_>, level: u8) -> [u8; BANDS] {
     for y in (0..page.height).step_by(16) {
         for pixel in page.row(y).as_chunks::<BANDS>().0.iter().step_by(16) {
             // As the level was measured, whatever colour the paper has.
-            let luma = match &pixel[..] {
-                &[r, g, b] => {
-                    [r, g, b].into_iter().zip(LUMA).map(|(v, weight)| u32::from(v) * weight).sum::<u32>() >> 8
-                }
-                grey => u32::from(grey[0]),
-            };
-            if luma.abs_diff(u32::from(level)) < 12 {
+            if luma(pixel).abs_diff(level) < 12 {
                 sums.iter_mut().zip(pixel).for_each(|(s, &v)| *s += u64::from(v));
                 n += 1;
             }

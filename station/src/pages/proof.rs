@@ -1,7 +1,7 @@
 //! The proof that nothing of a sheet was cut, painted over or turned away: places that were inked in the scan are looked up
 //! on the page as it is delivered. Whatever the stages before found or believed, a result that has lost ink is refused.
 
-use super::{geometry::View, ink::InkMap, paper::Sheet, reduce::LUMA, turn::Canvas};
+use super::{geometry::View, ink::InkMap, paper::Sheet, reduce::luma, turn::Canvas};
 use platen_protocol::uplink::ColourMode;
 
 /// So many inked places are looked up in each square of so many mm, spread evenly over all of its own: a number that stands alone
@@ -127,7 +127,7 @@ impl Proof {
         let lost = places.iter().filter(|place| !inside(place)).map(|&(x, y, _)| (x, y)).collect();
         places.retain(inside);
         let half = (f64::from(dpi) * MARK_MM / 25.4 / 2.0).round() as usize;
-        let paper = luma(paper);
+        let paper = i32::from(luma(&paper));
         let near = f64::from(dpi) * TOGETHER_MM / 25.4;
         let (height, behind) = (canvas.height, Vec::new());
         Self { looked, lost, places, next: 0, height, passed: 0, behind, half, near, paper }
@@ -189,12 +189,8 @@ fn grey(mode: ColourMode, row: &[u8], x: usize) -> i32 {
         ColourMode::Lineart if row[x / 8] & (0x80 >> (x % 8)) == 0 => 255,
         ColourMode::Lineart => 0,
         ColourMode::Grey => i32::from(row[x]),
-        ColourMode::Colour => luma([row[3 * x], row[3 * x + 1], row[3 * x + 2]]),
+        ColourMode::Colour => i32::from(luma(&row[3 * x..3 * x + 3])),
     }
-}
-
-fn luma(colour: [u8; 3]) -> i32 {
-    (LUMA.iter().zip(colour).map(|(weight, v)| weight * u32::from(v)).sum::<u32>() >> 8) as i32
 }
 
 #[cfg(test)]

@@ -10,7 +10,17 @@ const FINE_DPI: u32 = 150;
 /// No page is reduced by more than this.
 const MOST: usize = 16;
 /// ITU-R BT.601 luma in 1/256.
-pub(super) const LUMA: [u32; 3] = [77, 150, 29];
+const LUMA: [u32; 3] = [77, 150, 29];
+
+/// Brightness of a pixel: its only byte, or the luma of three.
+pub(super) fn luma(pixel: &[u8]) -> u8 {
+    match pixel {
+        [r, g, b] => {
+            ([r, g, b].into_iter().zip(LUMA).map(|(&v, weight)| u32::from(v) * weight).sum::<u32>() >> 8) as u8
+        }
+        one => one[0],
+    }
+}
 
 /// Reduces a whole page to about [`FINE_DPI`]; it is never enlarged.
 pub(crate) fn reduced(page: &View<'_>) -> Grey {

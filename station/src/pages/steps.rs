@@ -26,9 +26,7 @@ pub(crate) fn steps(findings: &Findings) -> Vec<String> {
     let refused = findings.flags.contains(&Flag::InkAtRisk);
     let proved = findings.proved.map(|(looked, lost)| match refused {
         true => {
-            "the straightened page was refused, as ink was missing on it or it was too large for a file: the scan is \
-                 delivered as it was"
-                .into()
+            "straightened, ink was missing or the page too large for a file: the scan is delivered as it was".into()
         }
         false => format!("{} of {looked} inked places found again", looked - lost),
     });

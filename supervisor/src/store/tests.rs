@@ -310,13 +310,19 @@ fn a_void_page_that_is_told_under_two_epochs_is_one() {
     assert_eq!(count(&store, "SELECT count(*) FROM void"), 2);
 }
 
-#[test]
-fn a_database_of_version_2_keeps_its_void_pages_and_counts_each_once() {
+/// An empty database of an earlier version, and its file.
+fn of_version(version: usize) -> (tempfile::TempDir, PathBuf, Connection) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("s.db");
     let db = Connection::open(&file).unwrap();
-    MIGRATIONS[..2].iter().for_each(|migration| db.execute_batch(migration).unwrap());
-    db.pragma_update(None, "user_version", 2).unwrap();
+    MIGRATIONS[..version].iter().for_each(|migration| db.execute_batch(migration).unwrap());
+    db.pragma_update(None, "user_version", version).unwrap();
+    (folder, file, db)
+}
+
+#[test]
+fn a_database_of_version_2_keeps_its_void_pages_and_counts_each_once() {
+    let (_folder, file, db) = of_version(2);
     let tell = |epoch: &str, seq: u64, time: &str| {
         let event = "INSERT INTO event (station, epoch, seq, type, time, received_ms, body)
                      VALUES ('desk-1', ?1, ?2, 'platen.page.voided', ?3, 7, '{}')";
@@ -336,13 +342,9 @@ fn a_database_of_version_2_keeps_its_void_pages_and_counts_each_once() {
 
 #[test]
 fn a_database_of_version_1_is_carried_on() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("s.db");
-    let db = Connection::open(&file).unwrap();
-    db.execute_batch(MIGRATIONS[0]).unwrap();
+    let (_folder, file, db) = of_version(1);
     db.execute_batch(
-        "PRAGMA user_version = 1;
-         INSERT INTO event VALUES ('desk-1', 'e1', 1, 'platen.fault.cleared', '2026-11-21T09:30:00Z', 7, '{}');
+        "INSERT INTO event VALUES ('desk-1', 'e1', 1, 'platen.fault.cleared', '2026-11-21T09:30:00Z', 7, '{}');
          INSERT INTO stream VALUES ('desk-1', 'e1', 1);
          INSERT INTO page VALUES ('desk-1', '1/1', 'A', 1, '2026-11-21T09:30:00Z', 7, 'ab', '{}');
          INSERT INTO room VALUES ('desk-1', 7, 21.5, 50.0);",

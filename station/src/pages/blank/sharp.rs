@@ -3,7 +3,7 @@
 //! soft patches the grain makes some of them steep. So the whole patch is asked how much of it changes from pixel to pixel,
 //! against what changes over three times that way, each less what the bare paper beside it does.
 
-use crate::pages::{geometry::View, ink::InkMap, reduce::LUMA};
+use crate::pages::{geometry::View, ink::InkMap, reduce::luma};
 use platen_protocol::uplink::ColourMode;
 use std::collections::BTreeMap;
 
@@ -244,12 +244,8 @@ impl<'a> Sharpness<'a> {
 
     /// Brightness: a JPEG's colours are coarser than it.
     fn at(&self, x: usize, y: usize) -> i32 {
-        let row = self.page.row(y);
-        if self.page.mode != ColourMode::Colour {
-            return i32::from(row[x]);
-        }
-        let sum: u32 = row[3 * x..3 * x + 3].iter().zip(LUMA).map(|(&v, weight)| u32::from(v) * weight).sum();
-        (sum >> 8) as i32
+        let bands = if self.page.mode == ColourMode::Colour { 3 } else { 1 };
+        i32::from(luma(&self.page.row(y)[bands * x..bands * (x + 1)]))
     }
 }
 
