@@ -113,6 +113,7 @@ impl Desk<'_> {
         let fine = pages::reduced(&view);
         let mut findings = pages::examine(&view, &fine, &self.profile.pages, Lay::Glass);
         let ms = began.elapsed().as_secs_f64() * 1e3;
+        drop(fine);
         // What looking at a large page needed makes room for the result; getting it again takes longer than a small one is worth.
         if page.data.len() > LARGE {
             platen_process::give_back();
