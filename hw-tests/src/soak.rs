@@ -75,7 +75,7 @@ impl Shift {
     }
 }
 
-/// Runs it, and fails if a page was lost or doubled or memory has grown.
+/// Runs it, and fails if a page was lost or doubled or memory is not flat.
 #[allow(clippy::print_stdout)] // its output is what the user asked for
 pub fn run(args: &Args) -> anyhow::Result<()> {
     let folder = tempfile::Builder::new().prefix("platen-soak-").tempdir_in(".")?;
@@ -109,7 +109,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         let chaos = scope.spawn(move || chaos(shift, broker, killed, &ups, args.seed));
         let mut told = Instant::now();
         while !shift.is_over() && workers.iter().all(|worker| !worker.is_finished()) {
-            thread::sleep(Duration::from_secs(1));
+            thread::sleep(measure::LOOK);
             meter.look();
             if told.elapsed() > Duration::from_secs(60) {
                 told = Instant::now();
@@ -135,7 +135,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     summary(&ledger, &growth);
     ended?;
     ensure!(ledger.lost == 0 && ledger.doubled == 0, "{} pages lost, {} doubled", ledger.lost, ledger.doubled);
-    ensure!(growth.iter().all(Growth::is_flat), "memory or descriptors have grown");
+    ensure!(growth.iter().all(Growth::is_flat), "memory or descriptors are not flat");
     Ok(())
 }
 

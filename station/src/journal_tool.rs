@@ -45,7 +45,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<i32> {
     let journal = Journal::look(&state.join("journal.db"))?;
     let mut stdout = io::stdout().lock();
     let (mut pages, mut bad) = (0u32, 0u32);
-    for page in journal.pages()? {
+    journal.each_page(|page| -> io::Result<()> {
         writeln!(stdout, "{}", page.told)?;
         pages += 1;
         if args.check_files {
@@ -54,7 +54,8 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<i32> {
                 bad += 1;
             }
         }
-    }
+        Ok(())
+    })??;
     if args.check_files {
         eprintln!("{pages} pages, {bad} files missing or changed");
     }

@@ -311,16 +311,24 @@ impl Journal {
         })
     }
 
-    /// Every kept page of every batch.
-    pub(crate) fn pages(&self) -> Result<Vec<JournalPage>, StoreError> {
+    /// Goes through every kept page of every batch, until `see` answers an error. Years of pages are never in memory at once.
+    pub(crate) fn each_page<E>(
+        &self,
+        mut see: impl FnMut(JournalPage) -> Result<(), E>,
+    ) -> Result<Result<(), E>, StoreError> {
         self.read(|db| {
-            db.prepare(
+            let mut query = db.prepare(
                 "SELECT json_extract(record, '$.page'), file, master, sha256 FROM page ORDER BY batch, volume, number",
-            )?
-            .query_map([], |row| {
+            )?;
+            let pages = query.query_map([], |row| {
                 Ok(JournalPage { told: row.get(0)?, file: row.get(1)?, master: row.get(2)?, sha256: row.get(3)? })
-            })?
-            .collect()
+            })?;
+            for page in pages {
+                if let Err(stop) = see(page?) {
+                    return Ok(Err(stop));
+                }
+            }
+            Ok(Ok(()))
         })
     }
 

@@ -3,6 +3,35 @@ use super::{
     store::{Journal, StoreError},
 };
 use crate::moment::Moment;
+use platen_protocol::uplink::{Event, Severity};
+
+fn raised(fault: &str) -> Event {
+    Event::FaultRaised { fault: fault.into(), text: String::new(), action: String::new(), severity: Severity::Operator }
+}
+
+fn cleared(fault: &str) -> Event {
+    Event::FaultCleared { fault: fault.into() }
+}
+
+/// What an earlier run raised and could not clear is known at the next start, by a journal of the version before, too.
+#[test]
+fn faults_stand_until_they_are_cleared() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("journal.db");
+    let mut journal = Journal::open(&file).unwrap();
+    for event in [raised("lid"), raised("lid"), raised("jam"), cleared("jam"), cleared("disk"), raised("board")] {
+        journal.note(&event, &Moment::now()).unwrap();
+    }
+    assert_eq!(journal.standing_faults().unwrap(), ["board", "lid"]);
+    drop(journal);
+    let db = rusqlite::Connection::open(&file).unwrap();
+    db.execute_batch("DROP TABLE standing; PRAGMA user_version = 3;").unwrap();
+    drop(db);
+    let mut journal = Journal::open(&file).unwrap();
+    assert_eq!(journal.standing_faults().unwrap(), ["board", "lid"], "as its events tell");
+    journal.note(&cleared("lid"), &Moment::now()).unwrap();
+    assert_eq!(journal.standing_faults().unwrap(), ["board"]);
+}
 
 /// A journal as version 1 left it opens, keeps its pages, and is of the version of today.
 #[test]
@@ -17,7 +46,7 @@ fn a_journal_of_the_version_before_is_carried_on() {
     }
     {
         let db = rusqlite::Connection::open(&file).unwrap();
-        db.execute_batch("ALTER TABLE page DROP COLUMN signature; ALTER TABLE batch DROP COLUMN on_desk; ALTER TABLE event DROP COLUMN monotonic;
+        db.execute_batch("DROP TABLE standing; ALTER TABLE page DROP COLUMN signature; ALTER TABLE batch DROP COLUMN on_desk; ALTER TABLE event DROP COLUMN monotonic;
              DROP TABLE identity; PRAGMA user_version = 1;").unwrap();
         db.execute(
             "INSERT INTO page (batch, volume, number, file, master, sha256, record, kept_at)

@@ -16,7 +16,7 @@ use crate::{
 };
 use jiff::Timestamp;
 pub(crate) use readings::Kept;
-use rusqlite::{Connection, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use std::{
     collections::HashMap,
     path::{Path, PathBuf},
@@ -36,6 +36,8 @@ pub(crate) enum SpoolError {
 
 /// Events copied from the journal in one transaction.
 const GROUP: u64 = 1_000;
+/// Of each so-many-th event it is noted which of the journal's it is.
+const LANDMARKS: u64 = 1_000;
 /// What an event takes in the file beside its text, in bytes.
 const ROW: u64 = 96;
 
@@ -190,6 +192,9 @@ impl Spool {
             for (seq, event) in (first..).zip(&events) {
                 insert.execute(params![seq, event.at, event.monotonic, event.body, previous])?;
                 previous = Some(&event.at);
+                if seq % LANDMARKS == 0 {
+                    tx.execute("INSERT INTO landmark VALUES (?1, ?2)", params![seq, event.id])?;
+                }
             }
             tx.execute(
                 "UPDATE meta SET last_seq = ?1, journal = ?2, copied_at = ?3",
@@ -227,7 +232,7 @@ impl Spool {
         let mut events = self.orphans(from, to)?;
         let rank = from.max(self.meta.orphans + 1) - self.meta.orphans;
         let count = (to + 1).saturating_sub(self.meta.orphans + rank);
-        let of_journal = journal.events_after(self.meta.base, rank - 1, count)?;
+        let of_journal = self.of_journal(journal, self.meta.orphans + rank, count)?;
         let waiting = |(seq, Entry { at, monotonic, body, .. }): (u64, Entry)| Waiting {
             seq,
             at,
@@ -253,8 +258,18 @@ impl Spool {
         if before <= self.meta.orphans {
             return Ok(self.orphans(before, before)?.pop().map(|orphan| orphan.at));
         }
-        let skip = before - self.meta.orphans - 1;
-        Ok(journal.events_after(self.meta.base, skip, 1)?.pop().map(|event| event.at))
+        Ok(self.of_journal(journal, before, 1)?.pop().map(|event| event.at))
+    }
+
+    /// The journal's events from number `from` on, which is no orphan's.
+    fn of_journal(&self, journal: &Journal, from: u64, count: u64) -> Result<Vec<Entry>, SpoolError> {
+        let near: Option<(u64, i64)> = self
+            .db
+            .prepare_cached("SELECT seq, journal FROM landmark WHERE seq < ?1 ORDER BY seq DESC LIMIT 1")
+            .and_then(|mut query| query.query_row([from], |row| Ok((row.get(0)?, row.get(1)?))).optional())
+            .map_err(self.named())?;
+        let (seq, id) = near.unwrap_or((self.meta.orphans, self.meta.base));
+        Ok(journal.events_after(id, from - seq - 1, count)?)
     }
 
     fn orphans(&self, from: u64, to: u64) -> Result<Vec<Waiting>, SpoolError> {
@@ -326,9 +341,9 @@ impl Spool {
     pub(crate) fn begin(&mut self, journal: &Journal, from: u64, epoch: &str) -> Result<(), SpoolError> {
         let orphans = self.orphans(from, self.meta.orphans)?;
         let skip = from.saturating_sub(self.meta.orphans + 1);
-        let base = match skip.checked_sub(1) {
-            None => self.meta.base,
-            Some(skip) => journal.events_after(self.meta.base, skip, 1)?.first().map_or(self.meta.copied, |e| e.id),
+        let base = match skip {
+            0 => self.meta.base,
+            _ => self.of_journal(journal, from - 1, 1)?.first().map_or(self.meta.copied, |e| e.id),
         };
         let identity = journal.identity()?;
         self.change(|tx| {
@@ -349,7 +364,7 @@ fn weight(body: &str) -> u64 {
 }
 
 fn begin(tx: &Transaction<'_>, epoch: &str, base: i64, identity: &str) -> rusqlite::Result<()> {
-    for table in ["waiting", "orphan", "meta"] {
+    for table in ["waiting", "orphan", "landmark", "meta"] {
         tx.execute(&format!("DELETE FROM {table}"), [])?;
     }
     tx.execute(

@@ -4,7 +4,7 @@ use super::StoreError;
 use rusqlite::Connection;
 use std::path::Path;
 
-pub(super) const VERSION: i64 = 3;
+pub(super) const VERSION: i64 = 4;
 
 const SCHEMA: &str = "
     CREATE TABLE batch (
@@ -50,15 +50,22 @@ const SCHEMA: &str = "
     ) STRICT;
     CREATE TABLE identity (one INTEGER PRIMARY KEY CHECK (one = 1), name TEXT NOT NULL) STRICT;
     INSERT INTO identity VALUES (1, lower(hex(randomblob(8))));
+    -- faults that were raised and not cleared
+    CREATE TABLE standing (fault TEXT PRIMARY KEY) STRICT;
 ";
 
 /// What each version added to the one before it.
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     "ALTER TABLE page ADD COLUMN signature BLOB;",
     "ALTER TABLE batch ADD COLUMN on_desk INTEGER NOT NULL DEFAULT 0;
      ALTER TABLE event ADD COLUMN monotonic TEXT;
      CREATE TABLE identity (one INTEGER PRIMARY KEY CHECK (one = 1), name TEXT NOT NULL) STRICT;
      INSERT INTO identity VALUES (1, lower(hex(randomblob(8))));",
+    "CREATE TABLE standing (fault TEXT PRIMARY KEY) STRICT;
+     INSERT INTO standing SELECT fault FROM (
+        SELECT json_extract(body, '$.data.fault') AS fault, json_extract(body, '$.type') AS type, max(id)
+        FROM event WHERE json_extract(body, '$.type') IN ('platen.fault.raised', 'platen.fault.cleared') GROUP BY 1
+     ) WHERE type = 'platen.fault.raised';",
 ];
 
 /// Makes the tables, or brings those of an earlier version to this one.

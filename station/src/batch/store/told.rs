@@ -27,18 +27,11 @@ impl Journal {
     /// Faults whose last event raised them.
     pub(crate) fn standing_faults(&self) -> Result<Vec<String>, StoreError> {
         self.read(|db| {
-            db.prepare(
-                "SELECT fault FROM (
-                    SELECT json_extract(body, '$.data.fault') AS fault, json_extract(body, '$.type') AS type, max(id)
-                    FROM event WHERE json_extract(body, '$.type') LIKE 'platen.fault.%' GROUP BY 1
-                 ) WHERE type = 'platen.fault.raised'",
-            )?
-            .query_map([], |row| row.get(0))?
-            .collect()
+            db.prepare("SELECT fault FROM standing ORDER BY fault")?.query_map([], |row| row.get(0))?.collect()
         })
     }
 
-    /// Events after `id`, less the first `skip`, at most `limit`.
+    /// Events after `id`, less the first `skip`, at most `limit`. What is skipped is gone through: `skip` is to be small.
     pub(crate) fn events_after(&self, id: i64, skip: u64, limit: u64) -> Result<Vec<Entry>, StoreError> {
         self.read(|db| {
             db.prepare_cached("SELECT id, at, monotonic, body FROM event WHERE id > ?1 ORDER BY id LIMIT ?3 OFFSET ?2")?
@@ -84,5 +77,10 @@ pub(super) fn say(tx: &Transaction<'_>, now: &Moment, event: &Event) -> Result<(
         "INSERT INTO event (at, monotonic, body) VALUES (?1, ?2, ?3)",
         params![now.at.to_string(), now.monotonic.to_string(), body],
     )?;
+    match event {
+        Event::FaultRaised { fault, .. } => tx.execute("INSERT OR IGNORE INTO standing VALUES (?1)", [fault])?,
+        Event::FaultCleared { fault } => tx.execute("DELETE FROM standing WHERE fault = ?1", [fault])?,
+        _ => 0,
+    };
     Ok(())
 }

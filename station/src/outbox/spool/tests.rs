@@ -75,6 +75,58 @@ fn what_was_forgotten_is_found_again_in_the_journal() {
 }
 
 #[test]
+fn any_range_of_a_long_journal_is_found_without_going_through_it() {
+    let mut desk = Desk::new();
+    let mut spool = desk.spool("first");
+    // Copied in groups of any size, as a desk and its broker go.
+    let mut told = Vec::new();
+    for group in [1u64, 700, 1, 998, 1_000, 1_500] {
+        (0..group).for_each(|_| note(&mut desk.journal, "x"));
+        while spool.copy_from(&desk.journal).unwrap() {}
+        told.extend(spool.waiting(told.len() as u64 + 1, u64::from(u32::MAX)).unwrap());
+    }
+    let last = told.len() as u64;
+    spool.forget(last).unwrap();
+    for from in (1..=last).step_by(97).chain([1_000, 1_001, 2_000, 2_001, last]) {
+        let to = (from + 130).min(last);
+        assert_eq!(spool.again(&desk.journal, from, to).unwrap(), told[from as usize - 1..to as usize], "{from}");
+    }
+    let landmarks: Vec<u64> = spool
+        .db
+        .prepare("SELECT seq FROM landmark")
+        .unwrap()
+        .query_map([], |row| row.get(0))
+        .unwrap()
+        .flatten()
+        .collect();
+    assert_eq!(landmarks, [1_000, 2_000, 3_000, 4_000]);
+    spool.begin(&desk.journal, 1_500, "second").unwrap();
+    while spool.copy_from(&desk.journal).unwrap() {}
+    let body = |seq: u64| spool.again(&desk.journal, seq, seq).unwrap().remove(0).monotonic;
+    for seq in [1, 999, 1_000, 1_001, last - 1_499] {
+        assert_eq!(body(seq), told[seq as usize + 1_498].monotonic, "{seq} of the new epoch");
+    }
+}
+
+#[test]
+fn a_file_of_version_2_is_carried_on() {
+    let mut desk = Desk::new();
+    ["a", "b", "c"].iter().for_each(|name| note(&mut desk.journal, name));
+    let mut spool = desk.spool("first");
+    spool.copy_from(&desk.journal).unwrap();
+    spool.forget(3).unwrap();
+    spool.db.execute_batch("DROP TABLE landmark; PRAGMA user_version = 2;").unwrap();
+    drop(spool);
+    note(&mut desk.journal, "d");
+    let mut spool = desk.spool("second");
+    spool.copy_from(&desk.journal).unwrap();
+    assert_eq!(spool.epoch(), "first");
+    let all = said(&spool.again(&desk.journal, 1, 9).unwrap());
+    assert_eq!(all, pairs(&[(1, "a"), (2, "b"), (3, "c"), (4, "d")]));
+    assert_eq!(said(&spool.again(&desk.journal, 4, 4).unwrap()), all[3..]);
+}
+
+#[test]
 fn a_new_epoch_begins_with_the_event_it_is_told_to() {
     let mut desk = Desk::new();
     ["a", "b", "c", "d"].iter().for_each(|name| note(&mut desk.journal, name));
