@@ -22,6 +22,11 @@ const SIDES_MM: f32 = 1.0;
 const LID_ROWS: usize = 60;
 const LEAST_LID_ROWS: usize = 16;
 const LID_MISSES: usize = 12;
+/// A streak that darkens paper in at least this share of all rows may brighten a dark lid by less than its grain. In the mean over
+/// at least so many rows of lid it is brighter than both sides by so many levels.
+const ON_PAPER: f32 = 0.2;
+const LEAST_MEAN_ROWS: u16 = 48;
+const BRIGHTER: f32 = 3.0;
 
 /// Where streaks run, in mm from the scan's left side.
 pub(crate) fn find(fine: &Grey) -> Vec<f64> {
@@ -36,7 +41,11 @@ pub(crate) fn find(fine: &Grey) -> Vec<f64> {
     let dark = ink::paper_level(fine) / 2;
     let mut streaks: Vec<(usize, usize)> = Vec::new();
     let inside = sides.max(BESIDE)..fine.width.saturating_sub(sides.max(BESIDE));
-    for x in inside.filter(|&x| rows[x] >= enough || shines_on_the_lid(fine, x, dark)) {
+    let some = (looked as f32 * ON_PAPER) as u16;
+    let is_streak = |&x: &usize| {
+        rows[x] >= enough || shines_on_the_lid(fine, x, dark) || rows[x] >= some && goes_on_over_the_lid(fine, x, dark)
+    };
+    for x in inside.filter(is_streak) {
         match streaks.last_mut() {
             // Neighbouring columns are one streak.
             Some((_, last)) if x <= *last + BESIDE => *last = x,
@@ -63,6 +72,23 @@ fn shines_on_the_lid(fine: &Grey, x: usize, dark: u8) -> bool {
         }
     }
     lid >= LEAST_LID_ROWS && missed as f32 <= lid as f32 * (1.0 - SHARE)
+}
+
+/// Whether a column is darker than both sides wherever paper lies there, and brighter in the mean where a dark lid does: an askew
+/// sheet's edge crosses it, so that it is on the sheet for a part of the scan only.
+fn goes_on_over_the_lid(fine: &Grey, x: usize, dark: u8) -> bool {
+    let (mut paper, mut darker, mut lid, mut above) = (0u16, 0u16, 0u16, 0.0f32);
+    for row in (0..fine.height).step_by(EVERY).map(|y| fine.row(y)) {
+        let (left, here, right) = (row[x - BESIDE], row[x], row[x + BESIDE]);
+        if left.max(right) < dark {
+            lid += 1;
+            above += f32::from(here) - f32::midpoint(f32::from(left), f32::from(right));
+        } else if left.min(right) >= dark {
+            paper += 1;
+            darker += u16::from(i16::from(here) + DIFFERS < i16::from(left.min(right)));
+        }
+    }
+    f32::from(darker) >= SHARE * f32::from(paper) && lid >= LEAST_MEAN_ROWS && above >= BRIGHTER * f32::from(lid)
 }
 
 /// A reduced picture without its streaks: what lies on both sides of each is joined.
@@ -143,6 +169,29 @@ mod tests {
         flush.data.extend_from_within(920 * 800..);
         assert_eq!(find(&flush).len(), 1, "a sheet flush at the top");
         assert!(find(&bright(40, 960)).is_empty(), "on the sheet alone");
+    }
+
+    #[test]
+    fn a_streak_that_leaves_an_askew_sheet_is_told_from_a_rule_by_what_it_does_to_the_lid() {
+        // The sheet's right edge crosses column 600 half way down; the lid's grain is coarser than the streak.
+        let scan = |shine: i32| {
+            let mut sheet = sheet(None);
+            for (i, v) in sheet.data.iter_mut().enumerate() {
+                let (x, y) = (i % 800, i / 800);
+                let grain = (i.wrapping_mul(2_654_435_761) >> 7) as i32 % 13;
+                let on_paper = (40..960).contains(&y) && (50..700 - y / 5).contains(&x);
+                let streak = if (600..602).contains(&x) { shine } else { 0 };
+                *v = match on_paper {
+                    true if (600..602).contains(&x) => 160,
+                    true => 225,
+                    false => (15 + grain - 6 + streak).clamp(0, 255) as u8,
+                };
+            }
+            find(&sheet)
+        };
+        let found = scan(8);
+        assert!(found.len() == 1 && (found[0] - 601.0 / 150.0 * 25.4).abs() < 0.3, "{found:?}");
+        assert!(scan(0).is_empty(), "a rule that ends with its sheet");
     }
 
     #[test]

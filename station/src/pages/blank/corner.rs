@@ -11,7 +11,7 @@ const BESIDE_MM: [f64; 5] = [1.6, 1.9, 2.2, 2.5, 2.8];
 const OUTSIDE_MM: [f64; 5] = [2.0, 2.5, 3.0, 3.5, 4.0];
 /// The lid differs from itself by no more levels than this, and from the paper by at least so many.
 const LIKE: u8 = 5;
-const STEP: u8 = 6;
+const STEP: u8 = 4;
 
 /// Whether half of a patch of the ink's picture or more is an edge between paper and the lid that is seen beyond the nearest
 /// corner of `sheet`. `small` has the size of the ink's picture; `dpi` is the scan's.
