@@ -7,8 +7,9 @@ use hw_tests::{
     flatbed::{BATCH, FlatbedDesk, VOLUME},
     pages,
     scanner::VirtualScanner,
+    terminal,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use virtual_scanner::desk::Settings;
 
 /// Tells a story on a board whose core runs on the host, and again on the firmware's binary on an emulated chip.
@@ -129,4 +130,30 @@ fn without_a_board_the_terminal_refuses_the_glass_unless_it_is_told_to_and_then_
     assert!(said.err.contains("WITHOUT interlocks") && said.out.contains("NONE"), "{} {}", said.out, said.err);
     let page = std::fs::read(out.join("1/1-1-1/volume-0001/0001.jpg")).unwrap();
     assert!(String::from_utf8_lossy(&page).contains("scanned without interlocks"), "the file itself says so");
+}
+
+#[test]
+fn a_plan_that_is_none_is_named_and_holds_up_no_other() {
+    let desk = FlatbedDesk::new(1, 0.0).unwrap();
+    let station = &desk.station;
+    assert_eq!(station.ask("close", &json!({})).unwrap().0, 200);
+    let listed = |what: &str, batches: &[&str]| {
+        let names = |v: &Value| v["plans"].as_array().map(|p| p.iter().map(|p| p["batch"].clone()).collect::<Vec<_>>());
+        station.wait(what, |v| names(v).is_some_and(|names| names == batches)).unwrap();
+    };
+    // Somebody has saved a plan without its column of pages.
+    let file = desk.folder.path().join("plans/1/1-6-3.csv");
+    std::fs::write(&file, "archival_code,title\n1997-民-0014-0026,婚姻登记\n").unwrap();
+    station.plan("1/1-6-4", &[("1997-民-0014-0027", "婚姻登记", 2)]).unwrap();
+    listed("the plans that are some", &[BATCH, "1/1-6-4"]);
+    let (status, answer) = station.ask("open", &json!({ "batch": "1/1-6-3" })).unwrap();
+    assert!(status == 400 && answer["error"].as_str().unwrap().contains("expected_pages"), "{status} {answer}");
+    let config = station.config();
+    let said = terminal::station(&desk.scanner, &["doctor", "--config", config.to_str().unwrap()]).unwrap();
+    let plans = said.out.lines().find(|line| line.starts_with("plans")).unwrap();
+    assert!(plans.contains("BAD") && plans.contains("1-6-3.csv") && plans.contains("expected_pages"), "{plans}");
+    // And has done what was said.
+    station.plan("1/1-6-3", &[("1997-民-0014-0026", "婚姻登记", 2)]).unwrap();
+    listed("all plans, without a restart", &[BATCH, "1/1-6-3", "1/1-6-4"]);
+    station.open("1/1-6-3").unwrap();
 }

@@ -59,6 +59,10 @@ impl Ends {
 impl Growth {
     /// Whether it has neither grown nor shrunk: what shrinks for an hour may have been growing in the hour before.
     pub(super) fn is_flat(&self) -> bool {
+        // One that ended, or could not be looked at, has not shown that it is.
+        if self.tenths.len() < 9 {
+            return false;
+        }
         let is_flat = |ends: Ends| ends.percent().abs() <= FLAT;
         is_flat(self.work)
             && is_flat(self.shared)
@@ -106,41 +110,48 @@ impl Meter {
 
     pub(super) fn growth(&self) -> Vec<Growth> {
         let growth = self.processes.iter().map(|(name, _, samples)| {
-            let points = |of: fn(&Sample) -> u64, value: fn(&[u64]) -> u64, unit: f64| {
+            let points = |of: fn(&Sample) -> u64, value: &dyn Fn(&[u64]) -> Option<u64>, unit: f64| {
                 let look = |tenth: u32| {
                     let (from, to) = (self.length * tenth / 10, self.length * (tenth + 1) / 10);
                     let to = if tenth == 9 { Duration::MAX } else { to };
                     let mut looks: Vec<_> = samples.iter().filter(|s| (from..to).contains(&s.at)).map(of).collect();
                     looks.sort_unstable();
-                    (!looks.is_empty()).then(|| (f64::from(tenth), value(&looks) as f64 / unit))
+                    value(&looks).map(|value| (f64::from(tenth), value as f64 / unit))
                 };
                 (1..10).filter_map(look).collect::<Vec<_>>()
             };
-            let work = points(|s| s.memory, at_work, 1024.0);
+            let mut all: Vec<_> = samples.iter().filter(|s| s.at >= self.length / 10).map(|s| s.memory).collect();
+            all.sort_unstable();
+            let half = least(&all).zip(most(&all)).map_or(0, |(least, most)| least.midpoint(most));
+            let work = points(|s| s.memory, &|looks| at_work(looks, half), 1024.0);
             Growth {
                 name,
-                rest: ends_of_line(&points(|s| s.memory, |looks| looks[0], 1024.0)),
+                rest: ends_of_line(&points(|s| s.memory, &least, 1024.0)),
                 work: ends_of_line(&work),
                 tenths: work.into_iter().map(|(_, mib)| mib).collect(),
-                shared: ends_of_line(&points(|s| s.shared, most, 1024.0)),
-                descriptors: ends_of_line(&points(|s| s.descriptors, most, 1.0)),
+                shared: ends_of_line(&points(|s| s.shared, &most, 1024.0)),
+                descriptors: ends_of_line(&points(|s| s.descriptors, &most, 1.0)),
             }
         });
         growth.collect()
     }
 }
 
-/// What nine of ten looks, which are in their order, stayed below.
-fn most(looks: &[u64]) -> u64 {
-    looks[looks.len() * 9 / 10]
+/// The least of some looks, which are in their order.
+fn least(looks: &[u64]) -> Option<u64> {
+    looks.first().copied()
 }
 
-/// The middle of the looks at work: those nearer to the most than to the least. Of all looks the middle would be a matter of how
-/// long batches take, and the most one of how often two pages are made at once.
-fn at_work(looks: &[u64]) -> u64 {
-    let half = looks[0].midpoint(most(looks));
+/// What nine of ten looks, which are in their order, stayed below.
+fn most(looks: &[u64]) -> Option<u64> {
+    looks.get(looks.len() * 9 / 10).copied()
+}
+
+/// The middle of the looks at work: those above `half` of what the whole shift has at rest and at its most. Of all looks the
+/// middle would be a matter of how long batches take, and the most one of how often two pages are made at once.
+fn at_work(looks: &[u64], half: u64) -> Option<u64> {
     let work = &looks[looks.partition_point(|&look| look < half)..];
-    work[work.len() / 2]
+    work.get(work.len() / 2).copied()
 }
 
 /// The least-squares line through some points, at the first and at the last of them.
@@ -184,11 +195,27 @@ mod tests {
         assert!((6.0..12.0).contains(&growth.work.percent()) && !growth.is_flat(), "{growth}");
     }
 
-    /// One tenth has two pages at once in more of its looks than another.
     #[test]
     fn how_often_two_pages_are_made_at_once_is_no_growth() {
-        let growth = shift(|i| if i % 20 < (i / 72) % 4 { 92_000 } else { batches(i) });
-        assert!(growth.work.percent().abs() < 3.0 && growth.is_flat(), "{growth}");
+        // In the last tenths in three of twenty looks.
+        let growth = shift(|i| match i % 20 {
+            0..3 if i > 500 => 92_000,
+            n if n < 14 => 48_000,
+            _ => 9_000,
+        });
+        assert!(growth.work.percent() == 0.0 && growth.is_flat(), "{growth}");
+    }
+
+    #[test]
+    fn what_was_not_looked_at_is_not_flat() {
+        let nobody = Meter::new(&[("desk", 0)], Duration::from_secs(3_600)).growth().remove(0);
+        assert!(!nobody.is_flat(), "{nobody}");
+        let mut meter = Meter::new(&[("desk", 0)], Duration::from_secs(3_600));
+        let looks =
+            (0..360).map(|i| Sample { at: Duration::from_secs(5 * i), memory: 9_000, shared: 0, descriptors: 30 });
+        meter.processes[0].2 = looks.collect();
+        let ended = meter.growth().remove(0);
+        assert!(!ended.is_flat(), "{ended}");
     }
 
     #[test]

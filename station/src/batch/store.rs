@@ -76,16 +76,6 @@ pub(crate) struct KeptPage {
     pub(crate) signature: Vec<u8>,
 }
 
-/// A page as the journal has it.
-#[derive(Debug, Clone)]
-pub(crate) struct JournalPage {
-    /// As the supervisor was told of it, JSON.
-    pub(crate) told: String,
-    pub(crate) file: String,
-    pub(crate) master: String,
-    pub(crate) sha256: String,
-}
-
 /// What the tracking sheet needs to know of a volume.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct VolumeHistory {
@@ -308,27 +298,6 @@ impl Journal {
             db.prepare("SELECT file, master, sha256 FROM page JOIN batch ON batch.id = page.batch WHERE name = ?1 ORDER BY volume, number")?
                 .query_map([name], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
                 .collect()
-        })
-    }
-
-    /// Goes through every kept page of every batch, until `see` answers an error. Years of pages are never in memory at once.
-    pub(crate) fn each_page<E>(
-        &self,
-        mut see: impl FnMut(JournalPage) -> Result<(), E>,
-    ) -> Result<Result<(), E>, StoreError> {
-        self.read(|db| {
-            let mut query = db.prepare(
-                "SELECT json_extract(record, '$.page'), file, master, sha256 FROM page ORDER BY batch, volume, number",
-            )?;
-            let pages = query.query_map([], |row| {
-                Ok(JournalPage { told: row.get(0)?, file: row.get(1)?, master: row.get(2)?, sha256: row.get(3)? })
-            })?;
-            for page in pages {
-                if let Err(stop) = see(page?) {
-                    return Ok(Err(stop));
-                }
-            }
-            Ok(Ok(()))
         })
     }
 

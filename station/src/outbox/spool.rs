@@ -5,22 +5,21 @@
 //! beginning, and one that was forgotten can still be found. If the journal was replaced, or put back from an older copy, a new
 //! epoch begins; what waited and is in no journal any more comes first in it.
 
+mod past;
 mod readings;
 mod schema;
 
 use super::letter;
 use crate::{
-    batch::store::{Entry, Journal, StoreError},
+    batch::store::{Journal, StoreError},
     durable::create_folders,
     moment::Moment,
 };
 use jiff::Timestamp;
+use past::LANDMARKS;
 pub(crate) use readings::Kept;
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
-use std::{
-    collections::HashMap,
-    path::{Path, PathBuf},
-};
+use rusqlite::{Connection, Transaction, params};
+use std::path::{Path, PathBuf};
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SpoolError {
@@ -36,8 +35,6 @@ pub(crate) enum SpoolError {
 
 /// Events copied from the journal in one transaction.
 const GROUP: u64 = 1_000;
-/// Of each so-many-th event it is noted which of the journal's it is.
-const LANDMARKS: u64 = 1_000;
 /// What an event takes in the file beside its text, in bytes.
 const ROW: u64 = 96;
 
@@ -118,6 +115,7 @@ impl Spool {
             tracing::warn!(other, "the journal is not the one that was copied: a new epoch begins");
             spool.begin_anew(journal, fresh_epoch)?;
         }
+        spool.set_landmarks(journal)?;
         Ok(spool)
     }
 
@@ -223,55 +221,6 @@ impl Spool {
         query().map_err(self.named())
     }
 
-    /// Events of this epoch that may be forgotten already, from the journal.
-    pub(crate) fn again(&self, journal: &Journal, from: u64, to: u64) -> Result<Vec<Waiting>, SpoolError> {
-        let (from, to) = (from.max(1), to.min(self.meta.last));
-        if from > to {
-            return Ok(Vec::new());
-        }
-        let mut events = self.orphans(from, to)?;
-        let rank = from.max(self.meta.orphans + 1) - self.meta.orphans;
-        let count = (to + 1).saturating_sub(self.meta.orphans + rank);
-        let of_journal = self.of_journal(journal, self.meta.orphans + rank, count)?;
-        let waiting = |(seq, Entry { at, monotonic, body, .. }): (u64, Entry)| Waiting {
-            seq,
-            at,
-            monotonic,
-            previous: None,
-            body,
-        };
-        events.extend((self.meta.orphans + rank..).zip(of_journal).map(waiting));
-        let reasons = self.reasons(from, to)?;
-        let mut previous = self.time_before(journal, from)?;
-        for event in &mut events {
-            if let Some(reason) = reasons.get(&event.seq) {
-                event.body = letter::note(reason);
-            }
-            event.previous = previous.replace(event.at.clone());
-        }
-        Ok(events)
-    }
-
-    /// When the event before a number happened; `None` before the first.
-    fn time_before(&self, journal: &Journal, seq: u64) -> Result<Option<String>, SpoolError> {
-        let Some(before) = seq.checked_sub(1).filter(|&before| before > 0) else { return Ok(None) };
-        if before <= self.meta.orphans {
-            return Ok(self.orphans(before, before)?.pop().map(|orphan| orphan.at));
-        }
-        Ok(self.of_journal(journal, before, 1)?.pop().map(|event| event.at))
-    }
-
-    /// The journal's events from number `from` on, which is no orphan's.
-    fn of_journal(&self, journal: &Journal, from: u64, count: u64) -> Result<Vec<Entry>, SpoolError> {
-        let near: Option<(u64, i64)> = self
-            .db
-            .prepare_cached("SELECT seq, journal FROM landmark WHERE seq < ?1 ORDER BY seq DESC LIMIT 1")
-            .and_then(|mut query| query.query_row([from], |row| Ok((row.get(0)?, row.get(1)?))).optional())
-            .map_err(self.named())?;
-        let (seq, id) = near.unwrap_or((self.meta.orphans, self.meta.base));
-        Ok(journal.events_after(id, from - seq - 1, count)?)
-    }
-
     fn orphans(&self, from: u64, to: u64) -> Result<Vec<Waiting>, SpoolError> {
         let query = || -> rusqlite::Result<Vec<Waiting>> {
             self.db
@@ -280,17 +229,6 @@ impl Spool {
                     let (at, monotonic) = (row.get(1)?, row.get(2)?);
                     Ok(Waiting { seq: row.get(0)?, at, monotonic, previous: None, body: row.get(3)? })
                 })?
-                .collect()
-        };
-        query().map_err(self.named())
-    }
-
-    /// Why events of this epoch were kept aside, by number.
-    fn reasons(&self, from: u64, to: u64) -> Result<HashMap<u64, String>, SpoolError> {
-        let query = || -> rusqlite::Result<HashMap<u64, String>> {
-            self.db
-                .prepare_cached("SELECT seq, reason FROM quarantine WHERE epoch = ?1 AND seq BETWEEN ?2 AND ?3")?
-                .query_map(params![self.meta.epoch, from, to], |row| Ok((row.get(0)?, row.get(1)?)))?
                 .collect()
         };
         query().map_err(self.named())
@@ -340,10 +278,10 @@ impl Spool {
     /// Begins a new epoch with what was event `from` of this one: everything from it on is copied once more.
     pub(crate) fn begin(&mut self, journal: &Journal, from: u64, epoch: &str) -> Result<(), SpoolError> {
         let orphans = self.orphans(from, self.meta.orphans)?;
-        let skip = from.saturating_sub(self.meta.orphans + 1);
-        let base = match skip {
-            0 => self.meta.base,
-            _ => self.of_journal(journal, from - 1, 1)?.first().map_or(self.meta.copied, |e| e.id),
+        let base = if from <= self.meta.orphans + 1 {
+            self.meta.base
+        } else {
+            self.of_journal(journal, from - 1, 1)?.first().map_or(self.meta.copied, |event| event.id)
         };
         let identity = journal.identity()?;
         self.change(|tx| {

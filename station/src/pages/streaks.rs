@@ -23,10 +23,11 @@ const LID_ROWS: usize = 60;
 const LEAST_LID_ROWS: usize = 16;
 const LID_MISSES: usize = 12;
 /// A streak that darkens paper in at least this share of all rows may brighten a dark lid by less than its grain. In the mean over
-/// at least so many rows of lid it is brighter than both sides by so many levels.
+/// at least so many rows of lid it is brighter than either side by so many levels, of which a row has at most so many.
 const ON_PAPER: f32 = 0.2;
-const LEAST_MEAN_ROWS: u16 = 48;
-const BRIGHTER: f32 = 3.0;
+const LEAST_MEAN_ROWS: i32 = 48;
+const BRIGHTER: i32 = 3;
+const SPECK: i32 = 20;
 
 /// Where streaks run, in mm from the scan's left side.
 pub(crate) fn find(fine: &Grey) -> Vec<f64> {
@@ -43,7 +44,9 @@ pub(crate) fn find(fine: &Grey) -> Vec<f64> {
     let inside = sides.max(BESIDE)..fine.width.saturating_sub(sides.max(BESIDE));
     let some = (looked as f32 * ON_PAPER) as u16;
     let is_streak = |&x: &usize| {
-        rows[x] >= enough || shines_on_the_lid(fine, x, dark) || rows[x] >= some && goes_on_over_the_lid(fine, x, dark)
+        rows[x] >= enough
+            || shines_on_the_lid(fine, x, dark)
+            || rows[x] >= some && goes_on_over_the_lid(fine, x, dark, some)
     };
     for x in inside.filter(is_streak) {
         match streaks.last_mut() {
@@ -55,17 +58,22 @@ pub(crate) fn find(fine: &Grey) -> Vec<f64> {
     streaks.into_iter().map(|(first, last)| (first + last + 1) as f64 / 2.0 / f64::from(mm)).collect()
 }
 
+/// The rows in which a dark lid lies on both sides of a column, from the scan's upper and from its lower border on, until the
+/// sheet comes or so many rows were looked at.
+fn on_lid(fine: &Grey, x: usize, dark: u8, most: usize) -> impl Iterator<Item = &[u8]> {
+    let is_lid = move |row: &&[u8]| row[x - BESIDE].max(row[x + BESIDE]) < dark;
+    let looked = (0..fine.height.min(most.saturating_mul(EVERY))).step_by(EVERY);
+    let below = looked.clone().map(|y| fine.row(fine.height - 1 - y)).take_while(is_lid);
+    looked.map(|y| fine.row(y)).take_while(is_lid).chain(below)
+}
+
 /// Whether a column is brighter than both sides wherever a dark lid lies between the sheet and the scan's upper and lower border:
 /// a streak as bright as paper is seen on the lid alone.
 fn shines_on_the_lid(fine: &Grey, x: usize, dark: u8) -> bool {
-    let beside = |y: usize| fine.row(y)[x - BESIDE].max(fine.row(y)[x + BESIDE]);
-    let on_lid = |y: &usize| beside(*y) < dark;
-    let looked = (0..fine.height.min(LID_ROWS * EVERY)).step_by(EVERY);
-    let below = looked.clone().map(|y| fine.height - 1 - y).take_while(on_lid);
     let (mut lid, mut missed) = (0, 0);
-    for y in looked.take_while(on_lid).chain(below) {
+    for row in on_lid(fine, x, dark, LID_ROWS) {
         lid += 1;
-        missed += usize::from(i16::from(fine.row(y)[x]) <= i16::from(beside(y)) + DIFFERS);
+        missed += usize::from(i16::from(row[x]) <= i16::from(row[x - BESIDE].max(row[x + BESIDE])) + DIFFERS);
         // Most columns are none.
         if missed > LID_MISSES {
             return false;
@@ -74,21 +82,29 @@ fn shines_on_the_lid(fine: &Grey, x: usize, dark: u8) -> bool {
     lid >= LEAST_LID_ROWS && missed as f32 <= lid as f32 * (1.0 - SHARE)
 }
 
-/// Whether a column is darker than both sides wherever paper lies there, and brighter in the mean where a dark lid does: an askew
-/// sheet's edge crosses it, so that it is on the sheet for a part of the scan only.
-fn goes_on_over_the_lid(fine: &Grey, x: usize, dark: u8) -> bool {
-    let (mut paper, mut darker, mut lid, mut above) = (0u16, 0u16, 0u16, 0.0f32);
+/// Whether a column is darker than both sides wherever paper lies there, in `some` rows at least, and brighter than both in the
+/// mean where a dark lid does: an askew sheet's edge crosses it, so that it is on the sheet for a part of the scan only.
+fn goes_on_over_the_lid(fine: &Grey, x: usize, dark: u8, some: u16) -> bool {
+    let (mut paper, mut darker) = (0u16, 0u16);
     for row in (0..fine.height).step_by(EVERY).map(|y| fine.row(y)) {
-        let (left, here, right) = (row[x - BESIDE], row[x], row[x + BESIDE]);
-        if left.max(right) < dark {
-            lid += 1;
-            above += f32::from(here) - f32::midpoint(f32::from(left), f32::from(right));
-        } else if left.min(right) >= dark {
+        let beside = row[x - BESIDE].min(row[x + BESIDE]);
+        if beside >= dark {
             paper += 1;
-            darker += u16::from(i16::from(here) + DIFFERS < i16::from(left.min(right)));
+            darker += u16::from(i16::from(row[x]) + DIFFERS < i16::from(beside));
         }
     }
-    f32::from(darker) >= SHARE * f32::from(paper) && lid >= LEAST_MEAN_ROWS && above >= BRIGHTER * f32::from(lid)
+    if darker < some || f32::from(darker) < SHARE * f32::from(paper) {
+        return false;
+    }
+    let (mut lid, mut above) = (0, [0; 2]);
+    for row in on_lid(fine, x, dark, usize::MAX) {
+        lid += 1;
+        for (above, beside) in above.iter_mut().zip([row[x - BESIDE], row[x + BESIDE]]) {
+            // One bright speck speaks for itself alone.
+            *above += (i32::from(row[x]) - i32::from(beside)).clamp(-SPECK, SPECK);
+        }
+    }
+    lid >= LEAST_MEAN_ROWS && above.iter().all(|&above| above >= BRIGHTER * lid)
 }
 
 /// A reduced picture without its streaks: what lies on both sides of each is joined.
@@ -173,8 +189,8 @@ mod tests {
 
     #[test]
     fn a_streak_that_leaves_an_askew_sheet_is_told_from_a_rule_by_what_it_does_to_the_lid() {
-        // The sheet's right edge crosses column 600 half way down; the lid's grain is coarser than the streak.
-        let scan = |shine: i32| {
+        // The sheet's right edge crosses column 600 half way down. In half of the lid's rows its grain hides the streak.
+        let scan = |shade: u8, shine: i32| {
             let mut sheet = sheet(None);
             for (i, v) in sheet.data.iter_mut().enumerate() {
                 let (x, y) = (i % 800, i / 800);
@@ -182,16 +198,17 @@ mod tests {
                 let on_paper = (40..960).contains(&y) && (50..700 - y / 5).contains(&x);
                 let streak = if (600..602).contains(&x) { shine } else { 0 };
                 *v = match on_paper {
-                    true if (600..602).contains(&x) => 160,
+                    true if (600..602).contains(&x) => shade,
                     true => 225,
                     false => (15 + grain - 6 + streak).clamp(0, 255) as u8,
                 };
             }
             find(&sheet)
         };
-        let found = scan(8);
+        let found = scan(160, 8);
         assert!(found.len() == 1 && (found[0] - 601.0 / 150.0 * 25.4).abs() < 0.3, "{found:?}");
-        assert!(scan(0).is_empty(), "a rule that ends with its sheet");
+        assert!(scan(160, 0).is_empty(), "a rule that ends with its sheet");
+        assert!(scan(225, 8).is_empty(), "a ridge of the lid, that ends at the sheet");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What the journal has to tell: its events, in order.
+//! What the journal has to tell: its events and its pages, in order.
 
 use super::{Inner, Journal, StoreError};
 use crate::moment::Moment;
@@ -16,6 +16,18 @@ pub(crate) struct Entry {
     pub(crate) monotonic: Option<String>,
     /// The event as JSON.
     pub(crate) body: String,
+}
+
+/// A page as the journal has it.
+#[derive(Debug, Clone)]
+pub(crate) struct JournalPage {
+    /// Its place in the journal: batch, volume, number.
+    pub(crate) place: (i64, i64, i64),
+    /// As the supervisor was told of it, JSON.
+    pub(crate) told: String,
+    pub(crate) file: String,
+    pub(crate) master: String,
+    pub(crate) sha256: String,
 }
 
 impl Journal {
@@ -39,6 +51,29 @@ impl Journal {
                     Ok(Entry { id: row.get(0)?, at: row.get(1)?, monotonic: row.get(2)?, body: row.get(3)? })
                 })?
                 .collect()
+        })
+    }
+
+    /// The events after `id`, by their own numbers.
+    pub(crate) fn ids_after(&self, id: i64) -> Result<Vec<i64>, StoreError> {
+        self.read(|db| {
+            db.prepare("SELECT id FROM event WHERE id > ?1 ORDER BY id")?.query_map([id], |row| row.get(0))?.collect()
+        })
+    }
+
+    /// The next kept pages after a place, of every batch: never years of them at once. None are left when it answers none.
+    pub(crate) fn pages_after(&self, place: (i64, i64, i64)) -> Result<Vec<JournalPage>, StoreError> {
+        self.read(|db| {
+            db.prepare_cached(
+                "SELECT batch, volume, number, json_extract(record, '$.page'), file, master, sha256 FROM page
+                 WHERE (batch, volume, number) > (?1, ?2, ?3) ORDER BY batch, volume, number LIMIT 1000",
+            )?
+            .query_map(<[i64; 3]>::from(place), |row| {
+                let place = (row.get(0)?, row.get(1)?, row.get(2)?);
+                let (told, file, master, sha256) = (row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?);
+                Ok(JournalPage { place, told, file, master, sha256 })
+            })?
+            .collect()
         })
     }
 

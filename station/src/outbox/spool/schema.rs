@@ -46,7 +46,6 @@ const V2: &str = "
 const V3: &str = "
     -- Which of the journal's events some numbers are, so that any other is found near one of them.
     CREATE TABLE landmark (seq INTEGER PRIMARY KEY, journal INTEGER NOT NULL) STRICT;
-    INSERT INTO landmark SELECT last_seq, journal FROM meta WHERE journal > base;
 ";
 
 pub(super) fn prepare(db: &mut Connection, file: &Path) -> Result<(), SpoolError> {

@@ -91,20 +91,21 @@ fn any_range_of_a_long_journal_is_found_without_going_through_it() {
         let to = (from + 130).min(last);
         assert_eq!(spool.again(&desk.journal, from, to).unwrap(), told[from as usize - 1..to as usize], "{from}");
     }
-    let landmarks: Vec<u64> = spool
-        .db
-        .prepare("SELECT seq FROM landmark")
-        .unwrap()
-        .query_map([], |row| row.get(0))
-        .unwrap()
-        .flatten()
-        .collect();
-    assert_eq!(landmarks, [1_000, 2_000, 3_000, 4_000]);
-    spool.begin(&desk.journal, 1_500, "second").unwrap();
+    let landmarks = |spool: &Spool| -> Vec<(u64, i64)> {
+        let mut query = spool.db.prepare("SELECT seq, journal FROM landmark").unwrap();
+        query.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap().flatten().collect()
+    };
+    let set = landmarks(&spool);
+    assert_eq!(set.iter().map(|(seq, _)| *seq).collect::<Vec<_>>(), [1_000, 2_000, 3_000, 4_000]);
+    spool.db.execute_batch("DROP TABLE landmark; PRAGMA user_version = 2;").unwrap();
+    drop(spool);
+    let mut spool = desk.spool("second");
+    assert_eq!(landmarks(&spool), set, "those of a file that knew none");
+    spool.begin(&desk.journal, 1_500, "third").unwrap();
     while spool.copy_from(&desk.journal).unwrap() {}
-    let body = |seq: u64| spool.again(&desk.journal, seq, seq).unwrap().remove(0).monotonic;
+    let at = |seq: u64| spool.again(&desk.journal, seq, seq).unwrap().remove(0).at;
     for seq in [1, 999, 1_000, 1_001, last - 1_499] {
-        assert_eq!(body(seq), told[seq as usize + 1_498].monotonic, "{seq} of the new epoch");
+        assert_eq!(at(seq), told[seq as usize + 1_498].at, "{seq} of the new epoch");
     }
 }
 

@@ -42,8 +42,10 @@ pub(super) fn is_edge(small: &Grey, sheet: &Sheet, patch: &[usize], dpi: f64) ->
         // The scan may end right beside the corner, but not beside both its edges.
         let along = |(dx, dy): (f64, f64)| (corner.0 - dx * MOST_MM * mm, corner.1 - dy * MOST_MM * mm);
         let mut lids = [(corner, out), (along(first), second), (along(second), first)].into_iter();
-        let is_lid = lids
-            .any(|(from, outward)| median(from, outward, OUTSIDE_MM).is_some_and(|lid| beyond.abs_diff(lid) <= LIKE));
+        let is_lid = lids.any(|(from, outward)| {
+            let is_lid = |lid: u8| beyond.abs_diff(lid) <= LIKE && before.abs_diff(lid) >= STEP;
+            median(from, outward, OUTSIDE_MM).is_some_and(is_lid)
+        });
         Some(far(&i) < MOST_MM * mm && is_lid && before.abs_diff(beyond) >= STEP)
     };
     // A torn edge has teeth, behind which paper comes again.
@@ -92,6 +94,8 @@ mod tests {
         assert!(!is_edge(&small, &sheet, &patch, 300.0), "paper lies beyond it");
         let (small, sheet, patch) = torn(240, 238, 238);
         assert!(!is_edge(&small, &sheet, &patch, 300.0), "nothing tells the lid from the paper");
+        let (small, sheet, patch) = torn(236, 238, 240);
+        assert!(!is_edge(&small, &sheet, &patch, 300.0), "paper that is shaded before its corner is no lid beyond it");
     }
 
     #[test]
