@@ -33,9 +33,8 @@ const SMALL_DEPTH: f32 = 9.0;
 /// A piece of a streak is at least so long, and lies so near to where it was found, in mm.
 const STREAK_MM: f32 = 20.0;
 const STREAK_WIDE_MM: f64 = 1.0;
-/// A faint piece may be short, if it is no wider than this and lies so near, in mm.
-const FAINT_WIDE_MM: f32 = 0.7;
-const FAINT_OFF_MM: f64 = 0.4;
+/// Of a faint patch what lies so near to a streak is taken for the streak's: it may cross what shows through, in mm.
+const ON_STREAK_MM: f64 = 0.6;
 /// So many pairs of neighbours say enough about the grain.
 const SAMPLE: usize = 100_000;
 /// The rim of a sheet holds shadows and frayed paper, in mm.
@@ -66,6 +65,10 @@ pub(crate) fn is_blank(
         let in_hole = |hole: &Hole| (x * scale - hole.x).hypot(y * scale - hole.y) < hole.radius * HOLE;
         inside.holds((x * scale, y * scale)) && !holes.iter().any(in_hole)
     };
+    let on_streak = |i: usize| {
+        let at = ((i % coarse.width) as f64 + 0.5) * 25.4 / f64::from(coarse.dpi);
+        streaks.iter().any(|streak| (streak - at).abs() < ON_STREAK_MM)
+    };
     let least = (GRAINS * grain(fine)).clamp(LEAST_STEP, MOST_STEP);
     let mut seen = vec![false; coarse.data.len()];
     let mut patch = Vec::new();
@@ -78,8 +81,10 @@ pub(crate) fn is_blank(
         gather(coarse, start, &mut seen, &mut patch);
         // A stamp across two sheets and a frame that runs off the sheet are on it as well as beside it.
         patch.retain(|&i| on_paper(i));
+        let is_deep = depth(coarse, &patch) >= DEEP;
+        patch.retain(|&i| is_deep || !on_streak(i));
         if is_writing(coarse, fine, &patch, least, streaks) {
-            if depth(coarse, &patch) >= DEEP {
+            if is_deep {
                 return false;
             }
             let is_edge = |sheet| corner::is_edge(&ink.grey, sheet, &patch, dpi);
@@ -164,11 +169,8 @@ fn is_writing(coarse: &Grey, fine: &Grey, patch: &[usize], least: f32, streaks: 
     let depth = f32::from(depth(coarse, patch));
     // A streak of the scanner: straight down a good part of the scan, where dirt was found on its glass.
     let left = patch.iter().map(|&i| i % coarse.width).min().unwrap_or(0) as f32 / mm;
-    let from_streak = |&at: &f64| (f64::from(left + wide / 2.0) - at).abs();
-    let runs_along = wide < 1.1 && high > STREAK_MM && streaks.iter().any(|at| from_streak(at) < STREAK_WIDE_MM);
-    let is_faint_piece =
-        wide < FAINT_WIDE_MM && depth < f32::from(DEEP) && streaks.iter().any(|at| from_streak(at) < FAINT_OFF_MM);
-    if runs_along || is_faint_piece {
+    let is_beside = |&at: &f64| (f64::from(left + wide / 2.0) - at).abs() < STREAK_WIDE_MM;
+    if wide < 1.1 && high > STREAK_MM && streaks.iter().any(is_beside) {
         return false;
     }
     if area < SMALL_MM2 && depth < SMALL_DEPTH {

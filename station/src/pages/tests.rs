@@ -75,3 +75,33 @@ proptest! {
         }
     }
 }
+
+/// A blank sheet of 200 dpi on a dark lid, with a streak down the scan that crosses what shows through, and what `pencil` draws.
+fn streaked(pencil: impl Fn(usize, usize) -> bool) -> Findings {
+    let (width, height) = (1_654, 2_339);
+    let mut state = 1u32;
+    let data: Vec<u8> = (0..width * height)
+        .map(|i| {
+            let (x, y) = (i % width, i / width);
+            state ^= state << 13;
+            state ^= state >> 17;
+            state ^= state << 5;
+            let on_sheet = (100..1_554).contains(&x) && (100..2_239).contains(&y);
+            let (across, down) = ((x as f32 - 801.0) / 9.0, (y as f32 - 900.0) / 20.0);
+            let through = 24.0 * (-(across * across + down * down)).exp();
+            let level = if on_sheet { 232.0 - through } else { 14.0 } + (state % 5) as f32;
+            let level = if on_sheet && pencil(x, y) { 190.0 } else { level };
+            if (800..802).contains(&x) { (level * 0.8 + 22.0) as u8 } else { level as u8 }
+        })
+        .collect();
+    let view = View::new(ColourMode::Grey, (width, height), width, 200, &data).unwrap();
+    examine(&view, &reduced(&view), &Profile::default(), Lay::Feeder)
+}
+
+#[test]
+fn a_streak_makes_no_writing_of_what_shows_through_and_hides_none() {
+    let blank = streaked(|_, _| false);
+    assert!(!blank.streaks.is_empty() && blank.blank, "{:?}", blank.streaks);
+    let crossed = streaked(|x, y| (780..830).contains(&x) && (1_400..1_403).contains(&y));
+    assert!(!crossed.blank, "a dash in pencil across the streak");
+}
