@@ -45,7 +45,8 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<i32> {
     let journal = Journal::look(&state.join("journal.db"))?;
     let mut stdout = io::stdout().lock();
     let (mut pages, mut bad) = (0u32, 0u32);
-    let mut place = (0, -1, 0);
+    // Before the first batch.
+    let mut place = (0, 0, 0);
     loop {
         // Nothing is held open between two of these, however long files are read for: the station goes on writing.
         let next = journal.pages_after(place)?;

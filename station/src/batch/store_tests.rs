@@ -64,3 +64,30 @@ fn a_journal_of_the_version_before_is_carried_on() {
     drop(db);
     assert!(matches!(Journal::open(&file), Err(StoreError::Version { found: 99, .. })));
 }
+
+/// Years of pages are read some at a time: each once, in their order, over batches and volumes.
+#[test]
+fn pages_are_read_some_at_a_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("journal.db");
+    let journal = Journal::open(&file).unwrap();
+    let db = rusqlite::Connection::open(&file).unwrap();
+    db.execute_batch(
+        "INSERT INTO batch (name, plan, operator, opened_at) VALUES ('1/1-1-1', '', '', ''), ('1/1-1-2', '', '', '');
+         WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 2399)
+         INSERT INTO page (batch, volume, number, file, master, sha256, record, kept_at)
+         SELECT 2 - i % 2, i / 800, i % 800, i, '', '', '{\"page\":{\"n\":' || i || '}}', '' FROM n;",
+    )
+    .unwrap();
+    let mut read = Vec::new();
+    loop {
+        let next = journal.pages_after(read.last().copied().unwrap_or_default()).unwrap();
+        if next.is_empty() {
+            break;
+        }
+        assert!(next.len() <= 1_000 && next.iter().all(|page| page.told == format!("{{\"n\":{}}}", page.file)));
+        read.extend(next.into_iter().map(|page| page.place));
+    }
+    assert_eq!(read.len(), 2_400);
+    assert!(read.is_sorted_by(|a, b| a < b), "in order, and none twice");
+}

@@ -110,24 +110,6 @@ fn any_range_of_a_long_journal_is_found_without_going_through_it() {
 }
 
 #[test]
-fn a_file_of_version_2_is_carried_on() {
-    let mut desk = Desk::new();
-    ["a", "b", "c"].iter().for_each(|name| note(&mut desk.journal, name));
-    let mut spool = desk.spool("first");
-    spool.copy_from(&desk.journal).unwrap();
-    spool.forget(3).unwrap();
-    spool.db.execute_batch("DROP TABLE landmark; PRAGMA user_version = 2;").unwrap();
-    drop(spool);
-    note(&mut desk.journal, "d");
-    let mut spool = desk.spool("second");
-    spool.copy_from(&desk.journal).unwrap();
-    assert_eq!(spool.epoch(), "first");
-    let all = said(&spool.again(&desk.journal, 1, 9).unwrap());
-    assert_eq!(all, pairs(&[(1, "a"), (2, "b"), (3, "c"), (4, "d")]));
-    assert_eq!(said(&spool.again(&desk.journal, 4, 4).unwrap()), all[3..]);
-}
-
-#[test]
 fn a_new_epoch_begins_with_the_event_it_is_told_to() {
     let mut desk = Desk::new();
     ["a", "b", "c", "d"].iter().for_each(|name| note(&mut desk.journal, name));
