@@ -33,6 +33,7 @@ use std::{
     fmt::Write as _,
     fs::{self, File},
     io::{self, Seek, Write},
+    panic::resume_unwind,
     path::{Path, PathBuf},
     thread,
     time::Instant,
@@ -127,15 +128,18 @@ pub(crate) fn make(job: &Job, context: &Context) -> Result<Made, KeepError> {
         let folder = to.parent().unwrap_or(Path::new("."));
         create_folders(folder).map_err(named(folder))?;
     }
-    // The master goes to the disk while the processor looks at the page.
+    // The master goes to the disk while the processor looks at the page, on a thread of its own: what the pipeline needs of a
+    // stack ends with it, instead of staying with each of the pool's threads that ever made a page.
     let untouched = metadata(job, context, vec!["none: the pixels as the scanner gave them".into()]);
     let (mastered, made) = thread::scope(|scope| {
-        let writer = scope.spawn(|| write_synced(&moves[1].0, |out| encode::master(Direct(out), &view, &untouched)));
-        let made = deliver_to(&moves[0].0, &view, job, context);
-        (writer.join(), made)
+        let maker = thread::Builder::new().name("page".into());
+        let making = maker.spawn_scoped(scope, || deliver_to(&moves[0].0, &view, job, context));
+        let mastered = write_synced(&moves[1].0, |out| encode::master(Direct(out), &view, &untouched));
+        (mastered, making.map(|page| page.join().unwrap_or_else(|panic| resume_unwind(panic))))
     });
-    mastered.map_err(|_| KeepError::Pipeline("the master's writer ended in a panic".into()))??;
-    let (findings, metadata, delivered) = made?;
+    mastered?;
+    let no_thread = |error| KeepError::Pipeline(format!("no thread could be started for it: {error}"));
+    let (findings, metadata, delivered) = made.map_err(no_thread)??;
     let bytes = &delivered.file;
 
     let preview = delivered.preview.map(|small| encode::jpeg(&small.view(), 75, &metadata)).transpose()?;

@@ -1,12 +1,12 @@
-//! Every task and channel of the station, on one page. Only here are the parts put together.
+//! Every thread, task and channel of the station, on one page. Only here are the parts put together.
 //!
 //! ```text
 //!  console ─┐ commands                        ┌─▶ scanner task ─▶ worker process (libsane)
-//!  terminal ┴──────────▶ agent (machine, ─────┤
-//!  sensors thread ─────▶  interlock, journal) ├─▶ sensors thread (board or pins: lamp, latch)
-//!  NUT task ───────────▶        │             └─▶ blocking pool (page pipeline, files)
-//!  disk watch ─────────▶        │
-//!                               ├─ wake ─▶ outbox task (spool, MQTT) ─▶ broker
+//!  terminal ┴──────────▶ agent thread ────────┤
+//!  sensors thread ─────▶   (machine,          ├─▶ sensors thread (board or pins: lamp, latch)
+//!  NUT task ───────────▶    interlock,        └─▶ blocking pool (files) ─▶ a thread for each page (pipeline)
+//!  disk watch ─────────▶    journal)
+//!                               ├─ wake ─▶ outbox thread (spool, MQTT) ─▶ broker
 //!                               └─ view, preview ─▶ console, terminal
 //! ```
 
@@ -28,6 +28,7 @@ use crate::{
 };
 use anyhow::Context as _;
 use platen_broker::{Broker, Mqtt};
+use platen_process::Part;
 use platen_protocol::uplink::{MAX_MESSAGE, SiteId, Source, StationId};
 use std::{
     fs::{self, File},
@@ -38,7 +39,6 @@ use std::{
 };
 use tokio::{
     sync::{mpsc, watch},
-    task::JoinHandle,
     time::timeout,
 };
 
@@ -77,9 +77,9 @@ pub(crate) struct Running {
     pub(crate) notes: mpsc::UnboundedReceiver<Note>,
     network: watch::Receiver<Network>,
     /// Ends when `commands` is dropped.
-    agent: JoinHandle<()>,
+    agent: Part,
     /// Ends after the agent, when everything is delivered.
-    delivery: Option<JoinHandle<()>>,
+    delivery: Option<Part>,
     /// Held for as long as the station runs: two programs must not number pages in one journal.
     _lock: File,
 }
@@ -126,12 +126,12 @@ pub(crate) fn start(parts: Parts) -> anyhow::Result<Running> {
             let name = format!("platen_{}_{}", parts.site, parts.station);
             let transport = Mqtt::new(broker.clone(), name, MAX_MESSAGE as u32 + 1024, outbox::QUEUE);
             let (wake, wakes) = mpsc::channel(256);
-            let task = tokio::spawn(async move {
+            let outbox = Part::start("outbox", async move {
                 if let Err(error) = outbox::run(config, transport, spool, wakes, network_in).await {
                     tracing::error!(%error, "the outbox has stopped; events wait in the journal");
                 }
             });
-            Some((wake, task))
+            Some((wake, outbox.context("starting the outbox's thread")?))
         }
     };
     let (outbox, delivery) = outbox.unzip();
@@ -176,7 +176,7 @@ pub(crate) fn start(parts: Parts) -> anyhow::Result<Running> {
     };
     let (agent, finished) = Agent::new(config, journal, outlets, first_attempt());
     let inlets = Inlets { commands, scanner, board, power, network: network.clone(), disk };
-    let agent = tokio::spawn(agent.run(inlets, finished));
+    let agent = Part::start("agent", agent.run(inlets, finished)).context("starting the agent's thread")?;
     Ok(Running { commands: command_in, view, preview, notes, network, agent, delivery, _lock: lock })
 }
 
@@ -187,7 +187,7 @@ impl Running {
         let Self { agent, delivery, notes, .. } = self;
         let mut delivery = pin!(async {
             match delivery {
-                Some(task) => _ = task.await,
+                Some(part) => part.ended().await,
                 None => pending().await,
             }
         });
@@ -196,7 +196,7 @@ impl Running {
                 // An outbox ends when the agent has ended.
                 biased;
                 Some(note) = notes.recv() => hear(note),
-                _ = &mut *agent => return "the desk's agent",
+                () = agent.ended() => return "the desk's agent",
                 () = &mut delivery => return "the outbox",
             }
         }
@@ -204,12 +204,12 @@ impl Running {
 
     /// Stops, and gives the supervisor some time to take what is still on its way; what it does not take waits for the
     /// next run. Answers how many events that are.
-    pub(crate) async fn stop(self, patience: Duration) -> u64 {
+    pub(crate) async fn stop(mut self, patience: Duration) -> u64 {
         drop(self.commands);
         let all = async {
-            let _ = self.agent.await;
-            if let Some(delivery) = self.delivery {
-                let _ = delivery.await;
+            self.agent.ended().await;
+            if let Some(delivery) = &mut self.delivery {
+                delivery.ended().await;
             }
         };
         let _ = timeout(patience, all).await;
@@ -249,8 +249,8 @@ mod tests {
 
     /// A station of which only these parts run.
     fn running(
-        agent: JoinHandle<()>,
-        delivery: Option<JoinHandle<()>>,
+        agent: impl Future<Output = ()> + Send + 'static,
+        delivery: Option<Part>,
         notes: mpsc::UnboundedReceiver<Note>,
     ) -> Running {
         Running {
@@ -259,7 +259,7 @@ mod tests {
             preview: watch::channel(Preview::default()).1,
             notes,
             network: watch::channel(Network::default()).1,
-            agent,
+            agent: Part::start("agent", agent).unwrap(),
             delivery,
             _lock: tempfile::tempfile().unwrap(),
         }
@@ -268,22 +268,23 @@ mod tests {
     #[tokio::test]
     async fn a_part_that_ends_or_panics_is_named_and_notes_are_heard_until_then() {
         let (lost, notes) = mpsc::unbounded_channel::<Note>();
-        // A panic drops its end of the channel before the task is seen to have ended.
-        let agent = tokio::spawn(async move {
+        // A panic drops its end of the channel before the part is seen to have ended.
+        let agent = async move {
             let _lost = lost;
             tokio::task::yield_now().await;
             panic!("on purpose");
-        });
-        assert_eq!(running(agent, Some(tokio::spawn(pending())), notes).run(|_| {}).await, "the desk's agent");
+        };
+        let outbox = Part::start("outbox", pending()).unwrap();
+        assert_eq!(running(agent, Some(outbox), notes).run(|_| {}).await, "the desk's agent");
 
         let (_note, notes) = mpsc::unbounded_channel();
-        let ended = running(tokio::spawn(pending()), Some(tokio::spawn(async {})), notes).run(|_| {}).await;
-        assert_eq!(ended, "the outbox");
+        let outbox = Part::start("outbox", async {}).unwrap();
+        assert_eq!(running(pending(), Some(outbox), notes).run(|_| {}).await, "the outbox");
 
         let (note, notes) = mpsc::unbounded_channel();
         note.send(Note::Complete { sheet: PathBuf::new() }).unwrap();
         let heard = std::cell::Cell::new(0);
-        let mut whole = running(tokio::spawn(pending()), None, notes);
+        let mut whole = running(pending(), None, notes);
         let all = whole.run(|_| heard.set(heard.get() + 1));
         assert!(timeout(Duration::from_millis(20), all).await.is_err(), "nothing has ended");
         assert_eq!(heard.get(), 1);

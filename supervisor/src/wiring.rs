@@ -6,7 +6,7 @@
 //!                                            live (snapshots) ◀┘ ──▶ web (event streams)
 //!                                                          └──────▶ sparkplug, if asked for ──▶ broker
 //! ```
-//! Ingest and live have a thread each, on which they may wait for the database.
+//! Ingest and live have a thread each ([`Part`]), on which they may wait for the database.
 
 use crate::{
     broker,
@@ -16,21 +16,18 @@ use crate::{
     store::{Store, audit::Auditor, live::Live},
     web::{self, Audits, Dashboards},
 };
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use jiff::Timestamp;
 use platen_broker::Mqtt;
+use platen_process::Part;
 use serde_json::json;
 use std::{
-    future::Future,
-    io,
     sync::{Arc, Mutex},
-    thread::{self, JoinHandle},
     time::Duration,
 };
 use tokio::{
-    runtime::Handle,
     signal::unix::{SignalKind, signal},
-    sync::{mpsc, oneshot, watch},
+    sync::{mpsc, watch},
     time::{sleep, timeout},
 };
 
@@ -77,51 +74,25 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     println!("dashboards: http://{}/", listener.local_addr()?);
     println!("broker:     {address}{}", if config.broker.url.is_some() { "" } else { " (inside, MQTT 5)" });
 
-    // Dropped, it ends both threads.
-    let (running, stop) = watch::channel(());
+    // Broken off at the end, it stores to its end what it is storing, or until the database was busy for too long.
     let ingest = ingest::run(listening, transport, store, pulse_in, asked);
-    let (ingesting, ingest) = on_its_own_thread("ingest", ingest, stop.clone())?;
+    let mut ingest = Part::start("ingest", ingest).context("starting ingest's thread")?;
     let about = json!({ "site": config.site.name, "url": address });
-    let (showing, shown) = on_its_own_thread("live", show(live, about, pulse, snapshot_in), stop)?;
+    let live = show(live, about, pulse, snapshot_in);
+    let mut live = Part::start("live", live).context("starting the live picture's thread")?;
 
     if let Some(names) = config.sparkplug.clone() {
         tokio::spawn(sparkplug::run(names, bridge, snapshots.clone(), sparkplug::PATIENCE));
     }
 
     let dashboards = web::router(Dashboards { snapshots, history, audit, ask });
-    let outcome = tokio::select! {
+    tokio::select! {
         served = axum::serve(listener, dashboards) => served.context("web"),
-        ended = ingest => ended.context("ingest has ended by the panic above"),
-        ended = shown => ended.context("the live picture has ended by the panic above"),
+        () = ingest.ended() => Err(anyhow!("ingest has ended; the log says why")),
+        () = live.ended() => Err(anyhow!("the live picture has ended; the log says why")),
         _ = terminate.recv() => Ok(()),
         _ = tokio::signal::ctrl_c() => Ok(()),
-    };
-    drop(running);
-    // A group being stored is stored to its end, or until the database was busy for too long. A panic was told where it happened.
-    let _ = (ingesting.join(), showing.join());
-    outcome
-}
-
-/// Runs what asks the database on a thread of its own: it may wait there, and what its thread keeps for it of the memory that it
-/// freed is kept once and not by each thread of the runtime in turn. Answers with its end, too: an error if it panicked.
-fn on_its_own_thread(
-    name: &str,
-    task: impl Future<Output = ()> + Send + 'static,
-    mut stop: watch::Receiver<()>,
-) -> io::Result<(JoinHandle<()>, oneshot::Receiver<()>)> {
-    let (end, ended) = oneshot::channel();
-    let runtime = Handle::current();
-    let run = async move {
-        tokio::select! {
-            () = task => {}
-            _ = stop.changed() => {}
-        }
-    };
-    let thread = thread::Builder::new().name(name.into()).spawn(move || {
-        runtime.block_on(run);
-        let _ = end.send(());
-    })?;
-    Ok((thread, ended))
+    }
 }
 
 /// Makes a snapshot after each commit, and at each beat.

@@ -11,7 +11,7 @@ use tokio::{sync::mpsc, task::JoinHandle};
 /// Seconds after which a silent broker is asked whether it is there.
 const KEEP_ALIVE: u16 = 10;
 /// Messages of ours that the broker has not taken yet.
-const UNDER_WAY: u16 = 2_000;
+const UNDER_WAY: u16 = 250;
 /// What is heard and was not looked at yet.
 const INBOX: usize = 4_096;
 /// What a broker takes that names no limit: that of the protocol.
@@ -44,7 +44,7 @@ impl Mqtt {
         options.set_connect_timeout(2 * tls::PATIENCE);
         options.set_max_packet_size(Some(self.most));
         options.set_max_request_batch(64);
-        // The client makes room for so many at each connection: for all that MQTT can number, that is 16 MB.
+        // The client makes room for so many at each connection, 250 bytes each: for all that MQTT can number, that is 16 MB.
         options.set_outgoing_inflight_upper_limit(UNDER_WAY);
         if let Some(will) = will {
             options.set_last_will(LastWill::new(will.topic, will.payload, qos(will.promise), will.retain, None));

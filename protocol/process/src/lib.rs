@@ -1,5 +1,9 @@
-//! How a program of Platen treats its own process: what memory it keeps, and when it ends with its reader. What each keeps
-//! beside that is its own matter.
+//! How a program of Platen treats its own process: what memory it keeps, which of its parts have a thread of their own, and when
+//! it ends with its reader. What each keeps beside that is its own matter.
+
+mod part;
+
+pub use part::Part;
 
 /// Starts this program once more, in the same process, with small caches for each of its threads.
 ///

@@ -13,7 +13,6 @@ use crate::{
     scanner::task,
 };
 use std::{collections::HashSet, time::Instant};
-use tokio::task::block_in_place;
 
 impl Agent {
     pub(super) fn open(&mut self, plan: Plan) -> Result<(), No> {
@@ -28,33 +27,7 @@ impl Agent {
         if self.journal.is_complete(&plan.batch).map_err(|e| because(&e))? {
             return Err(No::Complete(plan.batch));
         }
-        let (kept, known) = block_in_place(|| -> Result<(u32, Known), No> {
-            let context = &self.config.context;
-            let kept = self.journal.open_batch(&plan, &context.operator, &Moment::now()).map_err(|e| because(&e))?;
-            let files = self.journal.files(&plan.batch).map_err(|e| because(&e))?;
-            let missing: Vec<_> =
-                files.iter().filter(|(f, ..)| !context.out.join(f).is_file()).map(|(f, ..)| f.clone()).collect();
-            if !missing.is_empty() {
-                let where_ = context.out.display();
-                return Err(No::Because(format!(
-                    "files of kept pages are missing below {where_}: {}",
-                    missing.join(", ")
-                )));
-            }
-            let known: HashSet<String> = files.into_iter().flat_map(|(file, master, _)| [file, master]).collect();
-            let moved = keep::sweep(&context.out, &plan, &known, &self.config.lost_found).map_err(|e| because(&e))?;
-            if moved > 0 {
-                tracing::warn!(moved, to = %self.config.lost_found.display(), "files of pages that were never kept");
-            }
-            let mut pages = Known::default();
-            for (page, bytes) in self.journal.signatures(&plan.batch).map_err(|e| because(&e))? {
-                match Signature::from_bytes(&bytes) {
-                    Ok(signature) => pages.add(page, signature),
-                    Err(error) => tracing::warn!(%error, number = page.number, "a page cannot be compared"),
-                }
-            }
-            Ok((kept, pages))
-        })?;
+        let (kept, known) = self.recall(&plan)?;
         self.to_resume = false;
         self.known = known;
         self.config.context.plan = plan.clone();
@@ -67,12 +40,39 @@ impl Agent {
             .map_err(|_| No::Because("a batch is open already".into()))
     }
 
+    /// What the journal holds of a batch: how many pages, and what they look like. Files that it does not know are moved away.
+    fn recall(&mut self, plan: &Plan) -> Result<(u32, Known), No> {
+        let because = |e: &dyn std::fmt::Display| No::Because(e.to_string());
+        let context = &self.config.context;
+        let kept = self.journal.open_batch(plan, &context.operator, &Moment::now()).map_err(|e| because(&e))?;
+        let files = self.journal.files(&plan.batch).map_err(|e| because(&e))?;
+        let missing: Vec<_> =
+            files.iter().filter(|(f, ..)| !context.out.join(f).is_file()).map(|(f, ..)| f.clone()).collect();
+        if !missing.is_empty() {
+            let where_ = context.out.display();
+            return Err(No::Because(format!("files of kept pages are missing below {where_}: {}", missing.join(", "))));
+        }
+        let known: HashSet<String> = files.into_iter().flat_map(|(file, master, _)| [file, master]).collect();
+        let moved = keep::sweep(&context.out, plan, &known, &self.config.lost_found).map_err(|e| because(&e))?;
+        if moved > 0 {
+            tracing::warn!(moved, to = %self.config.lost_found.display(), "files of pages that were never kept");
+        }
+        let mut pages = Known::default();
+        for (page, bytes) in self.journal.signatures(&plan.batch).map_err(|e| because(&e))? {
+            match Signature::from_bytes(&bytes) {
+                Ok(signature) => pages.add(page, signature),
+                Err(error) => tracing::warn!(%error, number = page.number, "a page cannot be compared"),
+            }
+        }
+        Ok((kept, pages))
+    }
+
     /// The batch leaves the desk, if no pass is under way.
     pub(super) fn close(&mut self) -> Result<(), Refused> {
         self.machine.handle(Instant::now(), Input::Close)?;
         let _ = self.out.scanner.try_send(task::Command::Close);
         self.known = Known::default();
-        block_in_place(platen_process::give_back);
+        platen_process::give_back();
         self.look_for_plans();
         Ok(())
     }

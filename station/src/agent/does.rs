@@ -25,7 +25,6 @@ use std::{
     path::PathBuf,
     time::Instant,
 };
-use tokio::task::block_in_place;
 
 /// More than can be under way at once: the scanner has memory for six pages.
 const PASSES: u32 = 64;
@@ -178,7 +177,7 @@ impl Agent {
             }
             Err(error) => Err(error.to_string()),
             Ok(()) if !self.flush_ledger() => return self.stalled.push(Stalled::Place(attempt, Box::new(made))),
-            Ok(()) => match block_in_place(|| self.journal.keep(&batch, &made.kept, &now)) {
+            Ok(()) => match self.journal.keep(&batch, &made.kept, &now) {
                 Err(error) if self.blame_the_journal(&error) => {
                     return self.stalled.push(Stalled::Place(attempt, Box::new(made)));
                 }
@@ -208,12 +207,12 @@ impl Agent {
     }
 
     pub(super) fn finish(&mut self) {
-        match block_in_place(|| self.write_sheet()) {
+        match self.write_sheet() {
             Ok(sheet) => {
                 self.blame = None;
                 self.wake();
                 self.note(Note::Complete { sheet });
-                block_in_place(platen_process::give_back);
+                platen_process::give_back();
                 self.tell(Input::Finished);
             }
             Err(Unfinished::Keep(error)) if self.blame_the_disk(&error) => self.stalled.push(Stalled::Finish),

@@ -9,7 +9,6 @@ use crate::{
 };
 use platen_protocol::uplink::{Event, Reading};
 use std::{collections::VecDeque, time::Instant};
-use tokio::task::block_in_place;
 
 /// With the desk paused little can happen; a fault that comes and goes for hours must not fill the memory.
 const MOST: usize = 10_000;
@@ -60,11 +59,11 @@ impl Agent {
     pub(super) fn flush_ledger(&mut self) -> bool {
         let mut wrote = false;
         while let Some((moment, note)) = self.ledger.waiting.front() {
-            let written = block_in_place(|| match note {
+            let written = match note {
                 Note::Event(event) => self.journal.note(event, moment),
                 Note::Void { plan, page, why } => self.journal.void(plan, *page, (why.name, &why.text.en), moment),
                 Note::ClearDesk => self.journal.clear_desk(),
-            });
+            };
             match written {
                 Ok(()) => {}
                 // It would block those behind it for ever.

@@ -12,7 +12,6 @@ use std::{
     path::{Path, PathBuf},
     time::Instant,
 };
-use tokio::task::block_in_place;
 
 /// A reading older than this is not shown as if it were true now, in milliseconds.
 const OLD_MS: u64 = 30_000;
@@ -142,7 +141,7 @@ impl Agent {
     /// a year's.
     pub(super) fn look_for_plans(&mut self) {
         let Some(folder) = self.config.plans.as_ref().filter(|_| self.machine.picture().plan.is_none()) else { return };
-        let (plans, bad) = block_in_place(|| load_plans(folder));
+        let (plans, bad) = load_plans(folder);
         // Said once, and not each second.
         for BadPlan { file, why } in bad.iter().filter(|bad| !self.bad_plans.contains(bad)) {
             tracing::warn!(file = %file.display(), error = %why, "a plan cannot be used");

@@ -20,7 +20,7 @@ use std::{
 };
 use tokio::{
     sync::{mpsc, watch},
-    task::{block_in_place, yield_now},
+    task::yield_now,
     time::{interval, sleep_until},
 };
 
@@ -173,7 +173,7 @@ impl<T: Transport> Task<T> {
                 () = yield_now(), if self.machine.has_more() => self.machine.go_on(),
             }
             while let Some(output) = self.machine.poll_output() {
-                if let Err(error) = block_in_place(|| self.perform(output)) {
+                if let Err(error) = self.perform(output) {
                     self.fault(&error);
                 }
             }
@@ -265,7 +265,7 @@ impl<T: Transport> Task<T> {
 
     fn copy(&mut self) {
         loop {
-            match block_in_place(|| self.spool.copy_from(&self.journal)) {
+            match self.spool.copy_from(&self.journal) {
                 Ok(more) => {
                     self.trouble = self.trouble.take().filter(|_| self.link.is_none());
                     self.machine.handle(Instant::now(), Input::Given(self.spool.last()));

@@ -5,7 +5,6 @@ use crate::outbox::{machine::Input, spool::SpoolError};
 use jiff::Timestamp;
 use platen_broker::Transport;
 use platen_protocol::uplink::{Ack, Channel, Command, MessageError, Topic, parse};
-use tokio::task::block_in_place;
 
 impl<T: Transport> Task<T> {
     /// What a message from the supervisor means to the machine.
@@ -42,7 +41,7 @@ impl<T: Transport> Task<T> {
         let Some(time) = time.filter(|_| seq > self.machine.stored()) else {
             return Ok(Some(seq <= self.machine.last()));
         };
-        let ours = block_in_place(|| self.spool.waiting(seq, seq))?;
+        let ours = self.spool.waiting(seq, seq)?;
         Ok(Some(ours.first().is_some_and(|event| event.at.parse().is_ok_and(|at: Timestamp| at == time))))
     }
 }

@@ -4,14 +4,13 @@ use super::Task;
 use crate::{moment::Moment, outbox::spool::SpoolError};
 use platen_broker::{Promise, Said, Transport};
 use platen_protocol::uplink::{Channel, Outbox};
-use tokio::task::block_in_place;
 
 impl<T: Transport> Task<T> {
     pub(super) fn beat(&mut self) {
         if !self.machine.is_up() {
             return;
         }
-        let outbox = match block_in_place(|| self.outbox()) {
+        let outbox = match self.outbox() {
             Ok(outbox) => outbox,
             Err(error) => return self.fault(&error),
         };

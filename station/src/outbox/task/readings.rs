@@ -9,7 +9,6 @@ use crate::{moment::Moment, outbox::spool::SpoolError};
 use platen_broker::{Promise, Said, Transport};
 use platen_protocol::uplink::{Channel, Reading};
 use std::time::{Duration, Instant};
-use tokio::task::block_in_place;
 
 /// Readings under way at once, of those that waited.
 const READINGS: u32 = 500;
@@ -73,7 +72,7 @@ impl<T: Transport> Task<T> {
             return;
         }
         let most = self.config.limit / 8;
-        match block_in_place(|| self.spool.keep_readings(&self.pending, most)) {
+        match self.spool.keep_readings(&self.pending, most) {
             Ok(()) => {
                 self.pending.clear();
                 self.has_kept = true;
@@ -92,7 +91,7 @@ impl<T: Transport> Task<T> {
         if !self.is_heard() || self.link.as_ref().is_none_or(|session| session.readings.is_some()) {
             return;
         }
-        let kept = match block_in_place(|| self.spool.readings(READINGS)) {
+        let kept = match self.spool.readings(READINGS) {
             Ok(kept) => kept,
             Err(error) => return not_now(&error),
         };
@@ -128,7 +127,7 @@ impl<T: Transport> Task<T> {
     pub(super) fn readings_are_stored(&mut self, through: u64) {
         let Some(session) = &mut self.link else { return };
         if session.readings.take_if(|way| way.last <= through).is_some()
-            && let Err(error) = block_in_place(|| self.spool.forget_readings(through))
+            && let Err(error) = self.spool.forget_readings(through)
         {
             not_now(&error);
         }
