@@ -39,8 +39,8 @@ pub(super) struct Growth {
     rest: Ends,
     /// MiB at work.
     work: Ends,
-    /// The same of each tenth: whether it drifts or scatters.
-    tenths: Vec<f64>,
+    /// The same two of each tenth: whether they drift or scatter.
+    tenths: [Vec<f64>; 2],
     /// MiB shared with the processes that read scans.
     shared: Ends,
     descriptors: Ends,
@@ -60,7 +60,7 @@ impl Growth {
     /// Whether it has neither grown nor shrunk: what shrinks for an hour may have been growing in the hour before.
     pub(super) fn is_flat(&self) -> bool {
         // One that ended, or could not be looked at, has not shown that it is.
-        if self.tenths.len() < 9 {
+        if self.tenths[1].len() < 9 {
             return false;
         }
         let is_flat = |ends: Ends| ends.percent().abs() <= FLAT;
@@ -75,8 +75,11 @@ impl fmt::Display for Growth {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ends = |Ends(from, to)| format!("{from:.1} → {to:.1} ({:+.1} %)", Ends(from, to).percent());
         let (rest, work, descriptors) = (ends(self.rest), ends(self.work), ends(self.descriptors));
-        let tenths = self.tenths.iter().map(|mib| format!("{mib:.1}")).collect::<Vec<_>>().join(" ");
-        write!(f, "{:<12} MiB at rest {rest}, at work {work} [{tenths}], ", self.name)?;
+        let [rested, worked] = self
+            .tenths
+            .each_ref()
+            .map(|tenths| tenths.iter().map(|mib| format!("{mib:.1}")).collect::<Vec<_>>().join(" "));
+        write!(f, "{:<12} MiB at rest {rest} [{rested}], at work {work} [{worked}], ", self.name)?;
         write!(f, "shared {}; descriptors {descriptors}", ends(self.shared))
     }
 }
@@ -123,12 +126,13 @@ impl Meter {
             let mut all: Vec<_> = samples.iter().filter(|s| s.at >= self.length / 10).map(|s| s.memory).collect();
             all.sort_unstable();
             let half = least(&all).zip(most(&all)).map_or(0, |(least, most)| least.midpoint(most));
+            let rest = points(|s| s.memory, &least, 1024.0);
             let work = points(|s| s.memory, &|looks| at_work(looks, half), 1024.0);
             Growth {
                 name,
-                rest: ends_of_line(&points(|s| s.memory, &least, 1024.0)),
+                rest: ends_of_line(&rest),
                 work: ends_of_line(&work),
-                tenths: work.into_iter().map(|(_, mib)| mib).collect(),
+                tenths: [rest, work].map(|points| points.into_iter().map(|(_, mib)| mib).collect()),
                 shared: ends_of_line(&points(|s| s.shared, &most, 1024.0)),
                 descriptors: ends_of_line(&points(|s| s.descriptors, &most, 1.0)),
             }
