@@ -1,4 +1,4 @@
-//! The agent: the one task that owns machine, interlock and journal. It waits for one thing, makes one change, does
+//! The agent: the one thread that owns machine, interlock and journal. It waits for one thing, makes one change, does
 //! everything that the machine asks for, shows the result, and waits again.
 
 mod batches;
@@ -248,7 +248,7 @@ impl Agent {
         (agent, finished)
     }
 
-    /// Runs until the operator's channel closes.
+    /// Runs until the operator's channel closes, on a thread that may wait for the disk.
     pub(crate) async fn run(mut self, mut inlets: Inlets, mut finished: Finished) {
         self.clear_old_faults();
         self.resume();

@@ -10,7 +10,7 @@ use std::{
 
 /// Page after page needs the same memory. glibc would give it back to the kernel each time and get it again zeroed, a
 /// fault for every 4 KiB: 3 % of a page's processor time. One arena, because each keeps what its threads once needed, and which
-/// thread makes a page is chance: over hours every one would have held the largest page. Two held twice as much as one,
+/// one a page's thread would get is chance: over hours every one would have held the largest page. Two held twice as much as one,
 /// and kept half of it between batches.
 ///
 /// Call before any other thread runs.

@@ -9,7 +9,7 @@ use crate::{
     view::View,
     wiring::{self, Running},
 };
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 pub(crate) use args::Args;
 use args::StartBy;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -28,7 +28,7 @@ use tokio::{
 const DELIVER: Duration = Duration::from_secs(10);
 
 /// What was done in this run.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Tally {
     /// Pages of the batch in all, as they were shown last: on a nearly empty battery the station closes the batch.
     kept: u32,
@@ -89,6 +89,8 @@ async fn scan(running: &mut Running, start_by: StartBy, bar: &ProgressBar) -> an
     let mut told = String::new();
     let mut pressed = start_by == StartBy::Auto;
     loop {
+        // Nobody would answer any more.
+        ensure!(!running.commands.is_closed(), "the desk's agent has ended; the log says why");
         let view = running.view.borrow_and_update().clone();
         if let Some(view) = &view {
             tally.kept = view.batch.as_ref().map_or(tally.kept, |batch| batch.pages);
@@ -269,4 +271,48 @@ fn summary(args: &Args, plan: &Plan, tally: &Tally, view: Option<&View>, waiting
         println!("go on:    run the same command again");
     }
     i32::from(missing > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use platen_protocol::uplink::{ColourMode, Source};
+    use tokio::sync::{mpsc, watch};
+
+    #[tokio::test]
+    async fn a_desk_whose_agent_has_ended_is_not_asked_for_ever() {
+        let waits = View {
+            now: String::new(),
+            station: "desk-1".into(),
+            software: "",
+            operator: "operator".into(),
+            device: "scanner".into(),
+            source: Source::Adf,
+            mode: ColourMode::Grey,
+            dpi: 300,
+            plans: Vec::new(),
+            batch: None,
+            next: None,
+            desk: "waiting",
+            saving: 0,
+            progress: None,
+            holds: Vec::new(),
+            faults: Vec::new(),
+            overrides: Vec::new(),
+            persons: Vec::new(),
+            fault: None,
+            last_page: None,
+            lid: "unknown",
+            corner: "unknown",
+            board: "none",
+            room: None,
+            power: None,
+            network: None,
+            interlocks: "scanner",
+        };
+        let mut running = wiring::tests::running(async {}, None, mpsc::unbounded_channel().1);
+        running.view = watch::channel(Some(waits)).1;
+        let ended = scan(&mut running, StartBy::Auto, &ProgressBar::hidden()).await.unwrap_err();
+        assert_eq!(ended.to_string(), "the desk's agent has ended; the log says why");
+    }
 }

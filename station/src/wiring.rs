@@ -244,11 +244,11 @@ fn lock(state: &std::path::Path) -> anyhow::Result<File> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    /// A station of which only these parts run.
-    fn running(
+    /// A station of which only these parts run, and that hears no command.
+    pub(crate) fn running(
         agent: impl Future<Output = ()> + Send + 'static,
         delivery: Option<Part>,
         notes: mpsc::UnboundedReceiver<Note>,

@@ -1,4 +1,4 @@
-//! Every task and channel of the supervisor, on one page.
+//! Every thread, task and channel of the supervisor, on one page.
 //!
 //! ```text
 //!  broker (inside, or another) ──▶ ingest (poll, parse) ──▶ store, group commit ──▶ acknowledgements

@@ -39,7 +39,7 @@ pub(super) struct Growth {
     rest: Ends,
     /// MiB at work.
     work: Ends,
-    /// The same two of each tenth: whether they drift or scatter.
+    /// At rest and at work, each tenth: whether they drift or scatter.
     tenths: [Vec<f64>; 2],
     /// MiB shared with the processes that read scans.
     shared: Ends,
@@ -60,7 +60,7 @@ impl Growth {
     /// Whether it has neither grown nor shrunk: what shrinks for an hour may have been growing in the hour before.
     pub(super) fn is_flat(&self) -> bool {
         // One that ended, or could not be looked at, has not shown that it is.
-        if self.tenths[1].len() < 9 {
+        if self.tenths.iter().any(|tenths| tenths.len() < 9) {
             return false;
         }
         let is_flat = |ends: Ends| ends.percent().abs() <= FLAT;

@@ -44,7 +44,7 @@ impl Mqtt {
         options.set_connect_timeout(2 * tls::PATIENCE);
         options.set_max_packet_size(Some(self.most));
         options.set_max_request_batch(64);
-        // The client makes room for so many at each connection, 250 bytes each: for all that MQTT can number, that is 16 MB.
+        // The client makes room for so many at each connection: for all that MQTT can number, that is 16 MB.
         options.set_outgoing_inflight_upper_limit(UNDER_WAY);
         if let Some(will) = will {
             options.set_last_will(LastWill::new(will.topic, will.payload, qos(will.promise), will.retain, None));

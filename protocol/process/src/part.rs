@@ -11,7 +11,7 @@ use tokio::{
 /// that needs of a stack, and what a thread keeps of the memory that it freed, is kept once. Of the runtime's threads each
 /// would be at it some time, and would keep its own.
 ///
-/// Dropped, it is broken off at the next thing that it awaits, and has ended before the runtime does.
+/// Dropped, it is broken off at the next thing that it awaits. The drop waits until then: it has ended before the runtime does.
 #[derive(Debug)]
 pub struct Part {
     /// Nothing is ever said: it closes with the thread, also in a panic.

@@ -138,7 +138,11 @@ async fn open(State(console): State<Console>, headers: HeaderMap, body: String) 
         Ok(batch) => batch,
         Err(why) => return bad(why),
     };
-    let (plans, no_plans) = crate::agent::load_plans(&console.plans);
+    let folder = console.plans.clone();
+    // A folder may hold a year's plans, and a disk may be slow.
+    let Ok((plans, no_plans)) = tokio::task::spawn_blocking(move || crate::agent::load_plans(&folder)).await else {
+        return bad("the plans could not be read".into());
+    };
     if let Some(plan) = plans.into_iter().find(|plan| plan.batch == batch) {
         return wish(&console, Wish::Open(plan)).await;
     }

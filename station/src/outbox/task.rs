@@ -69,7 +69,7 @@ pub(crate) struct Network {
     pub(crate) trouble: Option<String>,
 }
 
-/// Runs until the agent has dropped its end and everything is delivered.
+/// Runs until the agent has dropped its end and everything is delivered, on a thread that may wait for the disk.
 pub(crate) async fn run<T: Transport>(
     config: Config,
     transport: T,
@@ -77,7 +77,7 @@ pub(crate) async fn run<T: Transport>(
     wakes: mpsc::Receiver<Wake>,
     network: watch::Sender<Network>,
 ) -> Result<(), SpoolError> {
-    // A second, reading connection: the agent's task owns the one that writes.
+    // A second, reading connection: the agent owns the one that writes.
     let journal = Journal::open(&config.journal)?;
     let machine = Machine::new(Instant::now(), spool.epoch().into(), spool.stored()?, spool.last());
     let Config { site, station, software, .. } = config.clone();

@@ -32,6 +32,9 @@ const BOLD: (f32, f64) = (0.016, 6.5);
 /// Lines run down if columns have told the coarse search so many times what rows have. Columns of Chinese are few, and the
 /// strokes in them lean: they are asked as a few lines are.
 const UPRIGHT: f64 = 1.5;
+/// Rows and columns that are no sharper than this are no lines: handwriting that drifts, a title beside which little is written.
+/// What is found at full resolution is chance there, and they are asked as a few lines are.
+const BLUNT: f64 = 0.6;
 /// A streak is so wide to both sides of its middle, in mm.
 const STREAK_MM: f64 = 0.7;
 /// An axis is asked if its lines told the coarse search at least this share of what the other's did.
@@ -100,6 +103,9 @@ fn of_ink(fine: &Grey, ink: &InkMap, (sheet, edges_seen): (&Sheet, bool)) -> Ske
     };
     let rows = search(Axis::Rows, coarse.rows, coarse.columns);
     let columns = search(Axis::Columns, coarse.columns, coarse.rows);
+    if [rows, columns].iter().flatten().all(|peak| peak.sharpness < BLUNT) {
+        return as_few_lines(Axis::Rows);
+    }
     let angle = match (rows, columns) {
         (Some(rows), Some(columns)) => {
             rows.with(&columns).unwrap_or_else(|| rows.or(&columns, || as_few_lines(Axis::Rows).angle))
