@@ -26,6 +26,8 @@ use tokio::{
 
 /// How long the end waits for the supervisor's acknowledgement.
 const DELIVER: Duration = Duration::from_secs(10);
+/// Nobody would answer any more.
+const ENDED: &str = "the desk's agent has ended; the log says why";
 
 /// What was done in this run.
 #[derive(Debug, Default)]
@@ -89,8 +91,7 @@ async fn scan(running: &mut Running, start_by: StartBy, bar: &ProgressBar) -> an
     let mut told = String::new();
     let mut pressed = start_by == StartBy::Auto;
     loop {
-        // Nobody would answer any more.
-        ensure!(!running.commands.is_closed(), "the desk's agent has ended; the log says why");
+        ensure!(!running.commands.is_closed(), "{ENDED}");
         let view = running.view.borrow_and_update().clone();
         if let Some(view) = &view {
             tally.kept = view.batch.as_ref().map_or(tally.kept, |batch| batch.pages);
@@ -121,7 +122,7 @@ async fn scan(running: &mut Running, start_by: StartBy, bar: &ProgressBar) -> an
             }
         }
         tokio::select! {
-            changed = running.view.changed() => changed?,
+            changed = running.view.changed() => changed.context(ENDED)?,
             Some(note) = running.notes.recv() => tally.take(note, bar),
             line = keys.next_line(), if listening => match line? {
                 Some(line) if line.trim() == "q" => break,
@@ -313,6 +314,6 @@ mod tests {
         let mut running = wiring::tests::running(async {}, None, mpsc::unbounded_channel().1);
         running.view = watch::channel(Some(waits)).1;
         let ended = scan(&mut running, StartBy::Auto, &ProgressBar::hidden()).await.unwrap_err();
-        assert_eq!(ended.to_string(), "the desk's agent has ended; the log says why");
+        assert_eq!(ended.to_string(), ENDED);
     }
 }

@@ -6,8 +6,8 @@
 /// is on another thread each time, so that a supervisor grew for hours until all of them had held everything once (in a soak
 /// from 6 to 18 MiB in 40 minutes).
 ///
-/// A large block is the system's own and goes back as soon as it is free: in the heap it would leave a hole. glibc would raise the
-/// limit to the largest block freed so far.
+/// A large block is the system's own and goes back as soon as it is free: in the heap it would leave a hole. The limit is set because
+/// glibc, left alone, raises it to the largest block freed so far.
 ///
 /// Call before any other thread runs.
 #[allow(unsafe_code)] // sets the allocator up

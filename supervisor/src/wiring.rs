@@ -74,7 +74,7 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     println!("dashboards: http://{}/", listener.local_addr()?);
     println!("broker:     {address}{}", if config.broker.url.is_some() { "" } else { " (inside, MQTT 5)" });
 
-    // Broken off at the end, it stores to its end what it is storing, or until the database was busy for too long.
+    // Broken off when this function ends, ingest still stores what it is storing, or gives up when the database is busy for too long.
     let ingest = ingest::run(listening, transport, store, pulse_in, asked);
     let mut ingest = Part::start("ingest", ingest).context("starting ingest's thread")?;
     let about = json!({ "site": config.site.name, "url": address });

@@ -16,7 +16,6 @@ use std::{collections::HashSet, time::Instant};
 
 impl Agent {
     pub(super) fn open(&mut self, plan: Plan) -> Result<(), No> {
-        let because = |e: &dyn std::fmt::Display| No::Because(e.to_string());
         if self.machine.picture().plan.is_some() {
             return Err(No::Because("a batch is open already".into()));
         }
@@ -24,10 +23,10 @@ impl Agent {
         if !self.flush_ledger() {
             return Err(No::Because("the journal cannot be written now".into()));
         }
-        if self.journal.is_complete(&plan.batch).map_err(|e| because(&e))? {
+        if self.journal.is_complete(&plan.batch).map_err(|e| No::Because(e.to_string()))? {
             return Err(No::Complete(plan.batch));
         }
-        let (kept, known) = self.recall(&plan)?;
+        let (kept, known) = self.open_in_journal(&plan)?;
         self.to_resume = false;
         self.known = known;
         self.config.context.plan = plan.clone();
@@ -40,8 +39,9 @@ impl Agent {
             .map_err(|_| No::Because("a batch is open already".into()))
     }
 
-    /// What the journal holds of a batch: how many pages, and what they look like. Files that it does not know are moved away.
-    fn recall(&mut self, plan: &Plan) -> Result<(u32, Known), No> {
+    /// Opens the batch in the journal, and answers how many pages that has of it and what they look like. Refuses one of whose pages
+    /// files are missing; files that the journal does not know are moved away.
+    fn open_in_journal(&mut self, plan: &Plan) -> Result<(u32, Known), No> {
         let because = |e: &dyn std::fmt::Display| No::Because(e.to_string());
         let context = &self.config.context;
         let kept = self.journal.open_batch(plan, &context.operator, &Moment::now()).map_err(|e| because(&e))?;

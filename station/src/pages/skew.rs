@@ -32,8 +32,9 @@ const BOLD: (f32, f64) = (0.016, 6.5);
 /// Lines run down if columns have told the coarse search so many times what rows have. Columns of Chinese are few, and the
 /// strokes in them lean: they are asked as a few lines are.
 const UPRIGHT: f64 = 1.5;
-/// Rows and columns that are no sharper than this are no lines: handwriting that drifts, a title beside which little is written.
-/// What is found at full resolution is chance there, and they are asked as a few lines are.
+/// Rows and columns of less than this (how much sharper they are at full resolution than to both sides, times what they told the
+/// coarse search) are no lines: handwriting that drifts, a title beside which little is written. Where they have their top is chance
+/// there, and they are asked as a few lines are.
 const BLUNT: f64 = 0.6;
 /// A streak is so wide to both sides of its middle, in mm.
 const STREAK_MM: f64 = 0.7;
@@ -111,7 +112,8 @@ fn of_ink(fine: &Grey, ink: &InkMap, (sheet, edges_seen): (&Sheet, bool)) -> Ske
             rows.with(&columns).unwrap_or_else(|| rows.or(&columns, || as_few_lines(Axis::Rows).angle))
         }
         (Some(only), None) | (None, Some(only)) => only.angle,
-        (None, None) => f64::from(start),
+        // Not reached: the louder axis is always asked, and where none is, none is sharp.
+        (None, None) => return as_few_lines(Axis::Rows),
     };
     Skew { angle, confidence }
 }
@@ -133,7 +135,8 @@ fn search(full: &Grey, ink: &InkMap, axis: Axis, start: f32) -> Peak {
 #[derive(Debug, Clone, Copy)]
 struct Peak {
     angle: f64,
-    /// How much sharper the peak is than its surroundings.
+    /// How much sharper it is there than 0.42° to each side of where the search began, both added; of an axis that is weighed against
+    /// the other, times what it told the coarse search.
     sharpness: f64,
 }
 

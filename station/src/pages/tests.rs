@@ -106,8 +106,8 @@ fn a_streak_makes_no_writing_of_what_shows_through_and_hides_none() {
     assert!(!crossed.blank, "a dash in pencil across the streak");
 }
 
-/// A sheet that is straightened by three degrees, at 200 dpi on a dark lid, with rows of characters of which none stays on its line
-/// and none stands below another.
+/// A sheet that is straightened by three degrees, at 200 dpi on a dark lid, with rows of characters that stand off their lines and
+/// off their columns by chance.
 fn scattered(seed: u32) -> Findings {
     let (width, height) = (1_654usize, 2_339usize);
     let (sin, cos) = 3f64.to_radians().sin_cos();
@@ -143,6 +143,6 @@ fn scattered(seed: u32) -> Findings {
 fn characters_that_make_no_lines_are_not_straightened_by_chance() {
     for seed in 1..5 {
         let Findings { angle, confidence, .. } = scattered(seed);
-        assert!((angle - 3.0).abs() < 0.1, "{angle} at {confidence}, seed {seed}");
+        assert!((angle - 3.0).abs() < 0.1 && confidence > super::SURE, "{angle} at {confidence}, seed {seed}");
     }
 }
