@@ -233,7 +233,7 @@ impl Agent {
             network: Network::default(),
             passes: HashMap::new(),
             made: HashMap::new(),
-            making: Arc::default(),
+            making: Making::new(std::thread::available_parallelism().map_or(1, usize::from)),
             known: Known::default(),
             glass: Glass::default(),
             results,

@@ -7,6 +7,7 @@ use std::{
     },
     time::{Duration, Instant},
 };
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// Page after page needs the same memory. glibc would give it back to the kernel each time and get it again zeroed, a
 /// fault for every 4 KiB: 3 % of a page's processor time. One arena, because each keeps what its threads once needed, and which
@@ -35,21 +36,34 @@ pub(crate) fn keep() {
 /// given back when none is being made; but not each time, as the next one has to get it again.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// The pages that are being made.
-#[derive(Debug, Default)]
+/// The pages that are being made or wait for it.
+#[derive(Debug)]
 pub(crate) struct Making {
     pages: AtomicUsize,
+    /// One for each processor: more pages at once would take the caches from each other, and need memory for nothing.
+    turns: Semaphore,
     given_back: Mutex<Option<Instant>>,
 }
 
-/// A page that is being made, until this is dropped.
+/// A page that is to be made, until this is dropped.
 #[derive(Debug)]
 pub(crate) struct PageInWork(Arc<Making>);
 
 impl Making {
+    pub(crate) fn new(processors: usize) -> Arc<Self> {
+        Arc::new(Self { pages: AtomicUsize::new(0), turns: Semaphore::new(processors), given_back: Mutex::default() })
+    }
+
     pub(crate) fn a_page(self: &Arc<Self>) -> PageInWork {
         self.pages.fetch_add(1, Ordering::Relaxed);
         PageInWork(self.clone())
+    }
+}
+
+impl PageInWork {
+    /// Waits until it is this page's turn, which lasts until the answer is dropped. First come, first served.
+    pub(crate) async fn turn(&self) -> SemaphorePermit<'_> {
+        self.0.turns.acquire().await.expect("it is never closed")
     }
 }
 
@@ -63,5 +77,29 @@ impl Drop for PageInWork {
             platen_process::give_back();
             *given_back = Some(Instant::now());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::{join, task::yield_now};
+
+    #[tokio::test]
+    async fn no_more_pages_are_made_at_once_than_there_are_processors_and_each_in_its_turn() {
+        let making = Making::new(2);
+        let (at_once, most, order) = (AtomicUsize::new(0), AtomicUsize::new(0), Mutex::new(Vec::new()));
+        let page = async |number: u32| {
+            let in_work = making.a_page();
+            let _turn = in_work.turn().await;
+            most.fetch_max(at_once.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
+            order.lock().unwrap().push(number);
+            yield_now().await;
+            at_once.fetch_sub(1, Ordering::Relaxed);
+        };
+        join!(biased; page(1), page(2), page(3), page(4), page(5));
+        assert_eq!(most.into_inner(), 2);
+        assert_eq!(order.into_inner().unwrap(), [1, 2, 3, 4, 5]);
+        assert_eq!(making.pages.load(Ordering::Relaxed), 0);
     }
 }

@@ -128,13 +128,17 @@ impl Agent {
     pub(super) fn make(&self, job: Job) {
         let (context, results) = (self.config.context.clone(), self.results.clone());
         let in_work = self.making.a_page();
-        tokio::task::spawn_blocking(move || {
-            let attempt = job.attempt;
-            // A page that brings the pipeline down is a page that could not be kept, not a desk that hangs.
-            let made = catch_unwind(AssertUnwindSafe(|| keep::make(&job, &context)));
-            let result = made.unwrap_or_else(|_| Err(KeepError::Pipeline("it ended in a panic".into())));
-            let _ = results.send((attempt, Done::Made(Box::new(job), result.map(Box::new))));
-            drop(in_work);
+        tokio::spawn(async move {
+            let turn = in_work.turn().await;
+            let making = tokio::task::spawn_blocking(move || {
+                let attempt = job.attempt;
+                // A page that brings the pipeline down is a page that could not be kept, not a desk that hangs.
+                let made = catch_unwind(AssertUnwindSafe(|| keep::make(&job, &context)));
+                let result = made.unwrap_or_else(|_| Err(KeepError::Pipeline("it ended in a panic".into())));
+                let _ = results.send((attempt, Done::Made(Box::new(job), result.map(Box::new))));
+            });
+            let _ = making.await;
+            drop(turn);
         });
     }
 

@@ -62,8 +62,8 @@ pub(crate) fn is_blank(
     let inside = sheet.inside(RIM_MM * dpi / 25.4);
     let on_paper = |i: usize| {
         let (x, y) = ((i % coarse.width) as f64 + 0.5, (i / coarse.width) as f64 + 0.5);
-        let in_hole = |hole: &Hole| (x * scale - hole.x).hypot(y * scale - hole.y) < hole.radius * HOLE;
-        inside.holds((x * scale, y * scale)) && !holes.iter().any(in_hole)
+        let place = (x * scale, y * scale);
+        inside.holds(place) && !holes.iter().any(|hole| hole.covers(place, HOLE))
     };
     let on_streak = |i: usize| {
         let at = ((i % coarse.width) as f64 + 0.5) * 25.4 / f64::from(coarse.dpi);

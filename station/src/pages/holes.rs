@@ -52,6 +52,13 @@ pub(crate) struct Hole {
     pub(crate) radius: f64,
 }
 
+impl Hole {
+    /// Whether a place lies within so many times its radius.
+    pub(super) fn covers(&self, (x, y): (f64, f64), times: f64) -> bool {
+        (x - self.x).powi(2) + (y - self.y).powi(2) < (self.radius * times).powi(2)
+    }
+}
+
 /// A disc of the lid's grey, and how far its middle lies from the sheet's edges, in mm.
 struct Disc {
     hole: Hole,
@@ -119,7 +126,7 @@ pub(crate) fn likely(
         let is_alone = is_of_lid && disc.is_in_the_middle(sheet.seen);
         is_alone || discs.iter().any(|other| is_alike(other) && disc.is_fellow(other))
     });
-    let is_new = |hole: &&Hole| !holes.iter().any(|other| (other.x - hole.x).hypot(other.y - hole.y) < hole.radius);
+    let is_new = |hole: &&Hole| !holes.iter().any(|other| hole.covers((other.x, other.y), 1.0));
     let missing: Vec<Hole> = known.iter().filter(is_new).copied().collect();
     holes.extend(missing);
     holes
@@ -170,8 +177,7 @@ fn discs(small: &Grey, paper: u8, sheet: &Sheet, like: Like, dpi: f64) -> Vec<Di
             let hole = Hole { x: hole.x * scale, y: hole.y * scale, radius: hole.radius * scale };
             let from_edges = sheet.distances((hole.x, hole.y)).map(|px| px * 25.4 / dpi);
             let near = from_edges.iter().all(|&d| d > 0.0) && from_edges.iter().any(|&d| d < FROM_EDGE_MM);
-            let is_it = |other: &Disc| (other.hole.x - hole.x).hypot(other.hole.y - hole.y) < hole.radius;
-            if near && !discs.iter().any(is_it) {
+            if near && !discs.iter().any(|other| hole.covers((other.hole.x, other.hole.y), 1.0)) {
                 discs.push(Disc { hole, level, from_edges, straight: straight(hole.x, hole.y) });
             }
         }

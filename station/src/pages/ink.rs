@@ -281,8 +281,10 @@ pub(super) fn sample(grey: &Grey) -> impl Iterator<Item = usize> {
 
 /// What the highest `share`-th part of the values reaches.
 fn reached_by(values: impl Iterator<Item = u8>, share: usize) -> u8 {
-    let mut histogram = [0usize; 256];
-    values.for_each(|v| histogram[usize::from(v)] += 1);
+    // In turn: paper is much the same everywhere, and a count cannot go on before the one before it is written.
+    let mut in_turn = [[0usize; 256]; 4];
+    values.enumerate().for_each(|(i, v)| in_turn[i % 4][usize::from(v)] += 1);
+    let histogram: [usize; 256] = std::array::from_fn(|level| in_turn.iter().map(|counts| counts[level]).sum());
     let part = histogram.iter().sum::<usize>() / share;
     let mut seen = 0;
     let level = histogram.iter().rposition(|&n| {

@@ -24,6 +24,8 @@ const MIXED_MM: f64 = 0.4;
 
 /// How a sheet lies on the glass, and what else lies there.
 pub(super) struct Laid {
+    /// The grey of the paper.
+    pub(super) level: u8,
     pub(super) sheet: Sheet,
     /// Edges beyond which something was found: they are not among those of `sheet`.
     pub(super) cutting: [bool; 4],
@@ -54,7 +56,7 @@ impl Laid {
         let beyond = beyond::look(&ink.grey, level, &outermost, dpi);
         let lid = beyond.lid.or_else(|| fit::sliver(&ink.grey, &outermost, dpi, MIXED_MM));
         let holes = holes::find(&ink.grey, level, &outermost, lid, dpi);
-        let in_hole = |(x, y): (f64, f64)| holes.iter().any(|h| (x - h.x).hypot(y - h.y) < h.radius * 1.5);
+        let in_hole = |place| holes.iter().any(|hole| hole.covers(place, 1.5));
         let band = fit::BAND_MM * dpi / 25.4;
         let inside = outermost.inside(band);
         let is_lid = |place, level: u8| lid.is_some_and(|lid| level.abs_diff(lid) < LID_EVEN) && !inside.holds(place);
@@ -84,7 +86,7 @@ impl Laid {
             holes::likely(&streaks::without(&ink.grey, streaks), level, (&outermost, &guessed), lid, dpi, &holes)
         });
         let likely_holes = likely.filter(|likely| likely.len() > holes.len());
-        Self { sheet, cutting, outermost, guessed, ink_on_sheet, few, beyond, holes, likely_holes, torn, marks }
+        Self { level, sheet, cutting, outermost, guessed, ink_on_sheet, few, beyond, holes, likely_holes, torn, marks }
     }
 
     /// Only shadows show some of its edges.

@@ -266,8 +266,7 @@ impl<'a> Beside<'a> {
     fn find(page: &View<'_>, fine: &Grey, ink: &'a InkMap, laid: &Laid, lay: Lay) -> Self {
         let (sheet, small) = (&laid.sheet, &ink.grey);
         let dpi = f64::from(page.dpi);
-        let level = ink::paper_level(fine);
-        let paper = paper::colour(page, level);
+        let paper = paper::colour(page, laid.level);
         Self {
             fingerprint: Signature::fingerprint(fine),
             contrasted: ink.at_full_contrast(&laid.holes, dpi),
@@ -277,7 +276,7 @@ impl<'a> Beside<'a> {
             red_header: page.mode == ColourMode::Grey && {
                 let scale = f64::from(small.dpi) / dpi;
                 let area = sheet.inner_box(RIM_MM * dpi / 25.4, scale, (small.width, small.height));
-                red_header::is_there(fine, small, area, level)
+                red_header::is_there(fine, small, area, laid.level)
             },
             specks: (lay == Lay::Glass).then(|| glass::specks(&ink.coarse, sheet, dpi)),
         }

@@ -51,14 +51,19 @@ pub(crate) fn marks(ink: &InkMap, page: &View<'_>, void: impl Fn((f64, f64), u8)
     let (w, across) = (coarse.width, coarse.width.div_ceil(side));
     let mut counts = vec![0usize; across * coarse.height.div_ceil(side)];
     // Pixel by pixel from the top, each with the square it lies in.
-    let squares = (0..coarse.height).flat_map(|y| {
-        (0..across).flat_map(move |column| {
-            let square = y / side * across + column;
-            (y * w + column * side..y * w + ((column + 1) * side).min(w)).map(move |i| (i, square))
-        })
-    });
-    let all: Vec<(usize, usize)> = squares.filter(|&(i, _)| is_inked(i)).collect();
-    all.iter().for_each(|&(_, square)| counts[square] += 1);
+    let mut all: Vec<(usize, usize)> = Vec::new();
+    for (y, row) in coarse.data.chunks_exact(w).enumerate() {
+        for (column, pixels) in row.chunks(side).enumerate() {
+            let (from, square) = (y * w + column * side, y / side * across + column);
+            // Most of a page is paper.
+            if pixels.iter().fold(0, |most, &v| v.max(most)) < inked {
+                continue;
+            }
+            let before = all.len();
+            all.extend((from..from + pixels.len()).filter(|&i| is_inked(i)).map(|i| (i, square)));
+            counts[square] += all.len() - before;
+        }
+    }
     let steps: Vec<usize> = counts.iter().map(|count| count.div_ceil(PLACES).max(1)).collect();
     let mut met = vec![0usize; counts.len()];
     let places = all.into_iter().filter_map(|(i, square)| {

@@ -9,9 +9,12 @@ use super::{
 use platen_protocol::uplink::ColourMode;
 use serde::Serialize;
 
-/// Every so many rows and columns of the scan are looked at; primes, which no pattern of lines keeps step with.
+/// Every so many rows of the scan are looked at, a prime, which no pattern of lines keeps step with.
 const EVERY_ROW: usize = 61;
-const EVERY_COLUMN: usize = 191;
+/// At every so many columns so many are looked at, so far apart: what lies near in a row comes from the memory together.
+const EVERY_COLUMN: usize = 491;
+const COLUMNS: usize = 3;
+const COLUMNS_APART: usize = 7;
 /// An edge spans at least this share of what lies between paper and ink, in 1/100, and so many levels.
 const SPAN: i32 = 45;
 const LEAST_SPAN: i32 = 30;
@@ -96,11 +99,16 @@ fn edge_width(page: &View<'_>, depth: i32) -> Option<f64> {
         across.line(page.row(y).iter().skip(green).step_by(bands).copied());
     }
     // Taken from each row together: every pixel of a column is far from the next.
-    let columns = page.width.div_ceil(EVERY_COLUMN);
-    let pixels = (0..page.height).flat_map(|y| page.row(y)[green..].iter().step_by(EVERY_COLUMN * bands).copied());
-    let pixels: Vec<u8> = pixels.collect();
-    for column in 0..columns {
-        down.line(pixels[column..].iter().step_by(columns).copied());
+    let columns = (0..page.width).step_by(EVERY_COLUMN);
+    let columns = columns.flat_map(|x| (0..COLUMNS).map(move |i| x + i * COLUMNS_APART)).filter(|&x| x < page.width);
+    let columns: Vec<usize> = columns.collect();
+    let mut pixels = Vec::with_capacity(columns.len() * page.height);
+    for y in 0..page.height {
+        let row = page.row(y);
+        pixels.extend(columns.iter().map(|x| row[x * bands + green]));
+    }
+    for column in 0..columns.len() {
+        down.line(pixels[column..].iter().step_by(columns.len()).copied());
     }
     let widths = [across.sharp(), down.sharp()];
     widths.into_iter().flatten().max_by(f64::total_cmp)

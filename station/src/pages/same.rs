@@ -25,10 +25,15 @@ const PLACES: usize = 3;
 const MUCH_LESS: f32 = 0.2;
 
 impl Signature {
+    /// Whether both are the very same picture. Blank pages that a scanner thresholds to white are alike to the last pixel, and
+    /// are not one sheet for that.
+    pub(crate) fn is_same_picture(&self, other: &Self) -> bool {
+        self.exact == other.exact && !self.shows_nothing()
+    }
+
     /// Whether both show one sheet.
     pub(crate) fn is_same_sheet(&self, other: &Self) -> bool {
-        // Blank pages that a scanner thresholds to white are alike to the last pixel, and are not one sheet for that.
-        if self.exact == other.exact && !self.shows_nothing() {
+        if self.is_same_picture(other) {
             return true;
         }
         let (rows, columns) =

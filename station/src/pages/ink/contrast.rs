@@ -23,8 +23,8 @@ impl InkMap {
         let (grey, below) = (&self.grey.data, &self.below);
         let scale = dpi / f64::from(self.grey.dpi);
         let in_hole = |i: usize| {
-            let (x, y) = ((i % self.grey.width) as f64 * scale, (i / self.grey.width) as f64 * scale);
-            holes.iter().any(|hole| (x - hole.x).hypot(y - hole.y) < hole.radius * HOLE)
+            let place = ((i % self.grey.width) as f64 * scale, (i / self.grey.width) as f64 * scale);
+            holes.iter().any(|hole| hole.covers(place, HOLE))
         };
         let darker = |i: usize| below[i] + self.threshold - i16::from(grey[i]);
         let dark = |i: usize| match darker(i).clamp(0, 255) as u8 {
@@ -62,9 +62,8 @@ mod tests {
         assert!(inked(&InkMap::new(&page).coarse) < all * 0.8);
         let holes = [400.0, 1_600.0].map(|y| Hole { x: 200.0, y, radius: 33.0 });
         for (i, v) in page.data.iter_mut().enumerate() {
-            let (x, y) = ((i % (2 * SIZE.0)) as f64 * 2.0, (i / (2 * SIZE.0)) as f64 * 2.0);
-            let in_hole = |hole: &Hole| (x - hole.x).hypot(y - hole.y) < hole.radius;
-            *v = if holes.iter().any(in_hole) { 10 } else { *v };
+            let place = ((i % (2 * SIZE.0)) as f64 * 2.0, (i / (2 * SIZE.0)) as f64 * 2.0);
+            *v = if holes.iter().any(|hole| hole.covers(place, 1.0)) { 10 } else { *v };
         }
         let ink = InkMap::new(&page);
         let contrasted = inked(&ink.at_full_contrast(&holes, 300.0));
