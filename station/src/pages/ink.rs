@@ -2,6 +2,7 @@
 //! feeder's streaks held down.
 
 mod contrast;
+mod lid;
 
 use super::{geometry::Grey, paper::Sheet, reduce};
 use multiversion::multiversion;
@@ -50,7 +51,7 @@ impl InkMap {
         // The square's width times 255 must fit 16 bits: a strip of a few pixels' width is not reduced.
         let mean = local_mean(&small, ((SURROUND_MM / 25.4 * small.dpi) as usize).clamp(2, 120));
         let threshold = noise_threshold(&small, &mean);
-        let masked = background(&small);
+        let masked = lid::cells(&small);
         let mut below: Vec<i16> = mean.iter().map(|&m| i16::from(m) - threshold).collect();
         let cells = w.div_ceil(CELL);
         for (y, row) in below.chunks_exact_mut(w).enumerate() {
@@ -216,51 +217,6 @@ fn noise_threshold(grey: &Grey, mean: &[u8]) -> i16 {
         seen > half
     });
     (5 + 2 * median.unwrap_or(0) as i16).min(30)
-}
-
-/// Cells of the dark lid around the sheet: flooded from the rim, and widened by 3–4 mm so that the sheet's edge with its
-/// shadow goes too.
-fn background(grey: &Grey) -> Vec<bool> {
-    let (cw, ch) = (grey.width.div_ceil(CELL), grey.height.div_ceil(CELL));
-    let paper = u32::from(paper_level(grey));
-    let mut dark = vec![false; cw * ch];
-    for (cy, row) in dark.chunks_exact_mut(cw).enumerate() {
-        for (cx, dark) in row.iter_mut().enumerate() {
-            let (mut sum, mut n) = (0u32, 0);
-            for y in (cy * CELL..((cy + 1) * CELL).min(grey.height)).step_by(2) {
-                let line = grey.row(y);
-                for &v in line[cx * CELL..((cx + 1) * CELL).min(grey.width)].iter().step_by(2) {
-                    sum += u32::from(v);
-                    n += 1;
-                }
-            }
-            *dark = sum * 10 < n * paper * 7;
-        }
-    }
-    let mut flooded = vec![false; cw * ch];
-    let mut open: Vec<(usize, usize)> = (0..cw).flat_map(|x| [(x, 0), (x, ch - 1)]).collect();
-    open.extend((0..ch).flat_map(|y| [(0, y), (cw - 1, y)]));
-    while let Some((x, y)) = open.pop() {
-        let i = y * cw + x;
-        if flooded[i] || !dark[i] {
-            continue;
-        }
-        flooded[i] = true;
-        open.extend(
-            [(x.wrapping_sub(1), y), (x + 1, y), (x, y.wrapping_sub(1)), (x, y + 1)]
-                .into_iter()
-                .filter(|&(x, y)| x < cw && y < ch),
-        );
-    }
-    let reach = ((3.5 / 25.4 * grey.dpi) as usize / CELL).max(1);
-    let mut masked = vec![false; cw * ch];
-    for (i, _) in flooded.iter().enumerate().filter(|(_, f)| **f) {
-        let (x, y) = (i % cw, i / cw);
-        for my in y.saturating_sub(reach)..(y + reach + 1).min(ch) {
-            masked[my * cw + x.saturating_sub(reach)..my * cw + (x + reach + 1).min(cw)].fill(true);
-        }
-    }
-    masked
 }
 
 /// The grey of the paper: what the brightest quarter of the picture reaches.

@@ -42,10 +42,14 @@ const STREAK_MM: f64 = 0.7;
 const ASKED: f64 = 0.25;
 /// Rows and columns that agree within this are averaged, in degrees.
 const AGREE: f64 = 0.08;
+/// An angle is the same as what a few lines say within this, in degrees.
+const SAME: f64 = 0.1;
 /// Rows as sharp as this say where lines run, whatever columns say: on many a scan the two are not square to each other. Short
 /// of that whichever is so many times as sharp is right; Kai's strokes rise, and can outshout its lines.
 const CLEAR: f64 = 10.0;
 const SHARPER: f64 = 4.0;
+/// A page of clear lines is at least so sure.
+const CLEARLY: f64 = 0.5;
 
 /// The estimate.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -115,7 +119,15 @@ fn of_ink(fine: &Grey, ink: &InkMap, (sheet, edges_seen): (&Sheet, bool)) -> Ske
         // Not reached: the louder axis is always asked, and where none is, none is sharp.
         (None, None) => return as_few_lines(Axis::Rows),
     };
-    Skew { angle, confidence }
+    if confidence >= super::SURE {
+        return Skew { angle, confidence };
+    }
+    // Another angle tells the coarse search nearly as much. Lines that a closer look finds clear know better, and so do those whose
+    // parts are of one mind.
+    let is_clear = [rows, columns].iter().flatten().any(|peak| peak.angle == angle && peak.sharpness > CLEAR);
+    let few = || as_few_lines(if coarse.columns > coarse.rows { Axis::Columns } else { Axis::Rows });
+    let seconded = || Some(few()).filter(|few| (few.angle - angle).abs() < SAME).map_or(0.0, |few| few.confidence);
+    Skew { angle, confidence: confidence.max(if is_clear { CLEARLY } else { seconded() }) }
 }
 
 /// The angle near `start` at which the lines along an axis are sharpest.
