@@ -35,7 +35,7 @@ fn skew_of(page: &View<'_>) -> f64 {
     let fine = reduced(page);
     let ink = InkMap::new(&fine);
     let sheet = Sheet::within(paper::edges(&ink.grey), &ink.grey, page);
-    skew::find(&fine, &ink, (&sheet, true), &[]).angle
+    skew::find(page, &fine, &ink, (&sheet, true), &[]).angle
 }
 
 fn metadata(_: &Findings) -> Metadata {

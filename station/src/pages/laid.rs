@@ -100,15 +100,15 @@ impl Laid {
         fit::is_larger_than_a4(&sheet, self.beyond.lid.is_some(), dpi)
     }
 
-    pub(super) fn skew(&self, fine: &Grey, ink: &InkMap, blank: bool, streaks: &[f64]) -> Skew {
+    pub(super) fn skew(&self, page: &View<'_>, fine: &Grey, ink: &InkMap, blank: bool, streaks: &[f64]) -> Skew {
         match self.guessed.angle {
             // A blank page lies as its sheet lies.
             Some(angle) if blank => Skew { angle, confidence: EDGES_ALONE },
             _ if self.few => {
                 let ink = self.ink_on_sheet.as_ref().unwrap_or(ink);
-                skew::find(fine, ink, (&self.guessed, self.sheet.angle.is_some()), streaks)
+                skew::find(page, fine, ink, (&self.guessed, self.sheet.angle.is_some()), streaks)
             }
-            _ => skew::find(fine, ink, (&self.sheet, self.sheet.angle.is_some()), streaks),
+            _ => skew::find(page, fine, ink, (&self.sheet, self.sheet.angle.is_some()), streaks),
         }
     }
 }

@@ -214,7 +214,7 @@ pub(crate) fn examine(page: &View<'_>, fine: &Grey, profile: &Profile, lay: Lay)
     // The skew takes as long as all else that does not ask for it: a page's findings are waited for.
     let (skew, beside) = thread::scope(|scope| {
         let beside = scope.spawn(|| Beside::find(page, fine, &ink, &laid, lay));
-        let skew = laid.skew(fine, &ink, blank, &streaks);
+        let skew = laid.skew(page, fine, &ink, blank, &streaks);
         (skew, beside.join().unwrap_or_else(|panic| resume_unwind(panic)))
     });
     let sure = skew.confidence >= SURE && (!blank || laid.guessed.angle.is_some());

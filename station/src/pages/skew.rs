@@ -11,7 +11,7 @@ mod sparse;
 mod stems;
 
 use super::{
-    geometry::Grey,
+    geometry::{Grey, View},
     ink::InkMap,
     paper::Sheet,
     strips::{Axis, Strips, energy},
@@ -63,16 +63,16 @@ pub(crate) struct Skew {
 /// Finds the skew of a page. `ink` was made from `fine`.
 ///
 /// `seen` says that the sheet's edges were seen against a lid, and not by their shadows alone; `streaks` where dirt draws lines down the scan, in mm from its left side: they are no writing.
-pub(crate) fn find(fine: &Grey, ink: &InkMap, (sheet, seen): (&Sheet, bool), streaks: &[f64]) -> Skew {
+pub(crate) fn find(page: &View<'_>, fine: &Grey, ink: &InkMap, (sheet, seen): (&Sheet, bool), streaks: &[f64]) -> Skew {
     if streaks.is_empty() {
-        return of_ink(fine, ink, (sheet, seen));
+        return of_ink(page, fine, ink, (sheet, seen));
     }
     let (w, mm) = (ink.coarse.width, 25.4 / f64::from(ink.coarse.dpi));
     let on_streak = |i: usize| streaks.iter().any(|at| (((i % w) as f64 + 0.5) * mm - at).abs() < STREAK_MM);
-    of_ink(fine, &ink.without(on_streak), (sheet, seen))
+    of_ink(page, fine, &ink.without(on_streak), (sheet, seen))
 }
 
-fn of_ink(fine: &Grey, ink: &InkMap, (sheet, edges_seen): (&Sheet, bool)) -> Skew {
+fn of_ink(page: &View<'_>, fine: &Grey, ink: &InkMap, (sheet, edges_seen): (&Sheet, bool)) -> Skew {
     let Some(coarse) = coarse::find(&ink.coarse, sheet.angle) else { return Skew { angle: 0.0, confidence: 0.0 } };
     let (confidence, start) = (coarse.confidence, coarse.angle);
     let pictures = Pictures::find(fine, ink);
@@ -90,7 +90,7 @@ fn of_ink(fine: &Grey, ink: &InkMap, (sheet, edges_seen): (&Sheet, bool)) -> Ske
         // Many lines know better than the sheet how they lie.
         let edges = edges.filter(|edges| few || (edges - text).abs() < coarse::NEARLY);
         let known = sparse::Known { text, confidence, edges, edges_seen, by_pictures };
-        sparse::find(fine, &ink, axis, &known)
+        sparse::find(page, fine, &ink, axis, &known)
     };
     // Of a few lines columns say nothing: a title has three characters.
     if few {

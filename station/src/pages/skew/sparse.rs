@@ -2,7 +2,7 @@
 //! their parts agree on, so that what is known about the sheet is weighed in: print lies along its sheet, or askew by a
 //! quarter of a degree. The answer is the middle of the joint probability, and its confidence the share of that within 0.1°.
 
-use super::{Axis, FINE_STRIP, Skew, Strips, energy, stems};
+use super::{Axis, FINE_STRIP, Skew, Strips, View, energy, stems};
 use crate::pages::geometry::Grey;
 
 /// Profiles are smoothed over these, from strokes to lines of writing, in mm.
@@ -21,6 +21,8 @@ const TAILS: f64 = 2.0;
 /// How far from where the search begins the angle may lie, and the steps of the search, in degrees.
 const REACH: f64 = 1.0;
 const STEP: f64 = 0.02;
+/// Where the answer lies at the end of that, the search begins anew from there, so many times at most.
+const MOVES: usize = 2;
 /// The steps in which lines are asked.
 const LINES_STEP: f64 = 0.04;
 /// Print that lies along its sheet: share of sheets, and how well the edges tell, in degrees.
@@ -48,7 +50,7 @@ pub(super) struct Known {
 }
 
 /// `ink` was found on `fine`; its lines run along `axis`.
-pub(super) fn find(fine: &Grey, ink: &Grey, axis: Axis, known: &Known) -> Skew {
+pub(super) fn find(page: &View<'_>, fine: &Grey, ink: &Grey, axis: Axis, known: &Known) -> Skew {
     let near = |angle: f64, other: f64| (angle - other).abs() < ASTRAY;
     let decided = known.confidence > DECIDED;
     let (edges, by_pictures) = match (known.edges, known.by_pictures) {
@@ -61,9 +63,32 @@ pub(super) fn find(fine: &Grey, ink: &Grey, axis: Axis, known: &Known) -> Skew {
         (None, Some(p)) if decided && !near(p.0, known.text) => (None, None),
         (edges, by_pictures) => (edges, by_pictures),
     };
-    let middle = edges.or(by_pictures.map(|(angle, _)| angle)).unwrap_or(known.text);
+    let weighed = |middle: f64| weighed((page, fine, ink), axis, (edges, by_pictures), middle);
+    let mut middle = edges.or(by_pictures.map(|(angle, _)| angle)).unwrap_or(known.text);
+    let (mut offset, mut share) = weighed(middle);
+    // The coarse search had it beside the top: further that way.
+    for _ in 0..MOVES {
+        if offset.abs() < REACH - 2.0 * PROMISED {
+            break;
+        }
+        middle += offset;
+        (offset, share) = weighed(middle);
+    }
+    // Without edges or pictures the coarse search has to be trusted first.
+    let trust = if edges.is_some() || by_pictures.is_some() { 1.0 } else { known.confidence.sqrt() };
+    Skew { angle: middle + offset, confidence: (share * trust).min(MOST) }
+}
+
+/// What lines, stems, edges and pictures say together: how far from `middle` the angle lies, and how probable it is that it lies as
+/// near to that as is promised.
+fn weighed(
+    (page, fine, ink): (&View<'_>, &Grey, &Grey),
+    axis: Axis,
+    (edges, by_pictures): (Option<f64>, Option<(f64, f64)>),
+    middle: f64,
+) -> (f64, f64) {
     // The strokes of whole columns of Chinese lean alike, a thousand of them.
-    let stems = if axis == Axis::Rows { stems::find(fine, ink, middle) } else { Vec::new() };
+    let stems = if axis == Axis::Rows { stems::find(page, fine, ink, middle) } else { Vec::new() };
     let (by_lines, sigma) = lines(ink, axis, middle as f32);
     let sigma = sigma.hypot(LEAST_SIGMA);
     let count = (REACH / STEP) as i32;
@@ -84,10 +109,7 @@ pub(super) fn find(fine: &Grey, ink: &Grey, axis: Axis, known: &Known) -> Skew {
     let near = |reach: f64, at: f64| grid.iter().filter(move |g| (g.0 - at).abs() <= reach + STEP / 2.0);
     let mass = |reach: f64, at: f64| near(reach, at).map(|g| g.1).sum::<f64>();
     let offset = near(1.5 * PROMISED, top).map(|g| g.0 * g.1).sum::<f64>() / mass(1.5 * PROMISED, top);
-    let share = mass(PROMISED, offset) / mass(f64::MAX, 0.0);
-    // Without edges or pictures the coarse search has to be trusted first.
-    let trust = if edges.is_some() || by_pictures.is_some() { 1.0 } else { known.confidence.sqrt() };
-    Skew { angle: middle + offset, confidence: (share * trust).min(MOST) }
+    (offset, mass(PROMISED, offset) / mass(f64::MAX, 0.0))
 }
 
 /// The angle near `start` at which the lines along an axis are sharpest, and its standard deviation: how much it changes when

@@ -2,7 +2,14 @@
 //! the lines do, if the fount has them: those of Song's level strokes lean, Kai's are all bent, and a hand's are anything. So
 //! each stem is taken for what it is: it lies as the page does, the better the longer and straighter it is, or it says nothing.
 
-use crate::pages::{geometry::Grey, ink, strips::transposed};
+mod runs;
+mod stairs;
+
+use crate::pages::{
+    geometry::{Grey, View},
+    ink,
+    strips::transposed,
+};
 
 /// A stem is at least so long and at most, and at most so wide, in mm.
 const LENGTH_MM: std::ops::Range<f32> = 2.2..14.0;
@@ -20,56 +27,73 @@ const STRONG: u32 = 35;
 const LEAST: u8 = 15;
 /// Stems further than this from where the page is thought to lie are something else, in degrees.
 const REACH: f64 = 1.2;
-/// A stem lies so well along the page, in degrees; as much worse as it is short and crooked; and in black and white, where its sides
-/// lie on pixels and not where they lay, as much as so many pixels are over its length.
+/// A stem lies so well along the page, in degrees; as much worse as it is short and crooked.
 const SIGMA: f64 = 0.05;
 const LIGHT: f64 = 30.0;
-const ON_PIXELS: f64 = 0.105;
-/// There a stem that leans by less than this, in degrees, was laid along the pixels by the threshold.
-const LEANS: f64 = 0.01;
 /// Share of stems that say nothing.
 const MUTE: f64 = 0.5;
 /// Level strokes lean alike in many a fount: they speak at half the voice of upright ones.
-const LEVEL: f64 = 0.5;
+const UPRIGHT: Way = Way { sign: -1.0, voice: 1.0 };
+const LEVEL: Way = Way { sign: 1.0, voice: 0.5 };
 /// A page in black and white has no more levels than this when it is reduced.
 const LEVELS: usize = 40;
 
-/// The stems of a page that is thought to be straightened by about `near` degrees. `ink` was found on `fine`.
-pub(super) fn find(fine: &Grey, ink: &Grey, near: f64) -> Vec<Stem> {
+/// The stems of a page that is thought to be straightened by about `near` degrees. `fine` is the page reduced, `ink` what was found
+/// on it.
+pub(super) fn find(page: &View<'_>, fine: &Grey, ink: &Grey, near: f64) -> Vec<Stem> {
     let mut seen = [false; 256];
     fine.data.iter().for_each(|&v| seen[usize::from(v)] = true);
-    let bilevel = seen.iter().filter(|seen| **seen).count() <= LEVELS;
-    let paper = ink::paper_level(fine);
-    let mut all = stems((fine, ink), paper, near, Way { sign: -1.0, voice: 1.0, bilevel });
-    all.append(&mut stems(
-        (&transposed(fine), &transposed(ink)),
-        paper,
-        near,
-        Way { sign: 1.0, voice: LEVEL, bilevel },
-    ));
+    let mut all = if seen.iter().filter(|seen| **seen).count() <= LEVELS {
+        stairs::stems(page, ink, near)
+    } else {
+        let paper = ink::paper_level(fine);
+        let mut all = stems((fine, ink), paper, near, UPRIGHT);
+        all.append(&mut stems((&transposed(fine), &transposed(ink)), paper, near, LEVEL));
+        all
+    };
     all.retain(|stem| (stem.angle - near).abs() < REACH);
     all
 }
 
 /// How probable it is, as a logarithm, to find these stems on a page that is straightened by `angle`.
 pub(super) fn probability(stems: &[Stem], angle: f64) -> f64 {
-    let says = |stem: &Stem| {
-        let bell = (-0.5 * ((stem.angle - angle) / stem.sigma).powi(2)).exp();
-        let bell = bell / (stem.sigma * std::f64::consts::TAU.sqrt());
-        stem.voice * ((1.0 - MUTE) * bell + MUTE / (2.0 * REACH)).ln()
-    };
+    let says = |stem: &Stem| stem.voice * ((1.0 - MUTE) * stem.probable.at(angle) + MUTE / (2.0 * REACH)).ln();
     stems.iter().map(says).sum()
 }
 
 /// A straight stroke.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Stem {
     /// The degrees that straighten the page by it.
     angle: f64,
-    /// How well it says so.
-    sigma: f64,
+    probable: Probable,
     /// How much it is listened to.
     voice: f64,
+}
+
+/// How probable it is that a page is straightened by an angle, per degree.
+#[derive(Debug, Clone, PartialEq)]
+enum Probable {
+    /// Around a middle, with this standard deviation.
+    Bell(f64, f64),
+    /// At the first of some angles, at one this much further, and so on.
+    Steps(f64, f64, Vec<f64>),
+}
+
+impl Probable {
+    fn at(&self, angle: f64) -> f64 {
+        match self {
+            Self::Bell(middle, sigma) => {
+                (-0.5 * ((middle - angle) / sigma).powi(2)).exp() / (sigma * std::f64::consts::TAU.sqrt())
+            }
+            Self::Steps(first, step, values) => {
+                let at = (angle - first) / step;
+                let of = |i: f64| if i < 0.0 { 0.0 } else { values.get(i as usize).copied().unwrap_or(0.0) };
+                let share = at - at.floor();
+                of(at.floor()) * (1.0 - share) + of(at.floor() + 1.0) * share
+            }
+        }
+    }
 }
 
 /// How stems are read.
@@ -78,57 +102,78 @@ struct Way {
     /// A stem's angle is this times the tangent of its lean per row.
     sign: f64,
     voice: f64,
-    /// The page is black and white.
-    bilevel: bool,
+}
+
+impl Way {
+    /// How many columns a stem moves a row, on a page that is straightened by so much.
+    fn slope(self, degrees: f64) -> f64 {
+        self.sign * degrees.to_radians().tan()
+    }
+
+    fn degrees(self, slope: f64) -> f64 {
+        self.sign * slope.atan().to_degrees()
+    }
+}
+
+/// What a row crosses of a stem.
+#[derive(Clone, Copy)]
+struct Piece {
+    middle: f32,
+    width: f32,
 }
 
 /// A stem being followed down the rows.
 struct Followed {
-    /// Middle and row of each piece.
-    points: Vec<(f32, f32)>,
-    x: f32,
-    row: usize,
-    width: f32,
+    /// Each piece with its row.
+    pieces: Vec<(usize, Piece)>,
+    last: (usize, Piece),
 }
 
 /// Strokes that run down the rows.
 fn stems((grey, ink): (&Grey, &Grey), paper: u8, near: f64, way: Way) -> Vec<Stem> {
     let mm = grey.dpi / 25.4;
-    let slope = (way.sign * near.to_radians().tan()) as f32;
     let strongest = ink.data.iter().copied().max().unwrap_or(0);
     let strong = ((u32::from(strongest) * STRONG / 100) as u8).max(LEAST);
+    let rows = (0..grey.height).map(|y| pieces(ink.row(y), grey.row(y), strong, paper, (WIDTH_MM * mm) as usize));
+    let all = follow(rows, way.slope(near) as f32, 1.0);
+    all.iter().filter_map(|pieces| fitted(pieces, LENGTH_MM.start * mm..LENGTH_MM.end * mm, way)).collect()
+}
+
+/// Follows what rows cross from one to the next, on a picture so many times as fine as that of a scan in grey.
+fn follow(rows: impl Iterator<Item = Vec<Piece>>, slope: f32, finer: f32) -> Vec<Vec<(usize, Piece)>> {
+    let (hidden, astray) = ((HIDDEN as f32 * finer) as usize, ASTRAY * finer.sqrt());
     let (mut open, mut done): (Vec<Followed>, Vec<Followed>) = (Vec::new(), Vec::new());
-    for y in 0..grey.height {
-        let mut pieces = pieces(ink.row(y), grey.row(y), strong, paper, (WIDTH_MM * mm) as usize);
+    for (y, mut pieces) in rows.enumerate() {
         let mut going = Vec::with_capacity(open.len() + pieces.len());
         for mut stem in open.drain(..) {
-            let expected = stem.x + slope * (y - stem.row) as f32;
-            let fits = |&(_, &(x, width)): &(usize, &(f32, f32))| {
-                (x - expected).abs() < ASTRAY && (width - stem.width).abs() <= (0.4 * stem.width).max(1.5)
+            let (row, last) = stem.last;
+            let expected = last.middle + slope * (y - row) as f32;
+            let fits = |(_, piece): &(usize, &Piece)| {
+                (piece.middle - expected).abs() < astray
+                    && (piece.width - last.width).abs() <= (0.4 * last.width).max(1.5)
             };
-            let nearest = |a: &(usize, &(f32, f32)), b: &(usize, &(f32, f32))| {
-                (a.1.0 - expected).abs().total_cmp(&(b.1.0 - expected).abs())
-            };
+            let off = |piece: &Piece| (piece.middle - expected).abs();
+            let nearest = |a: &(usize, &Piece), b: &(usize, &Piece)| off(a.1).total_cmp(&off(b.1));
             match pieces.iter().enumerate().filter(fits).min_by(nearest).map(|(i, _)| i) {
                 Some(i) => {
-                    let (x, width) = pieces.swap_remove(i);
-                    stem.points.push((x, y as f32));
-                    (stem.x, stem.row, stem.width) = (x, y, 0.7 * stem.width + 0.3 * width);
+                    let piece = pieces.swap_remove(i);
+                    stem.pieces.push((y, piece));
+                    stem.last = (y, Piece { width: 0.7 * last.width + 0.3 * piece.width, ..piece });
                     going.push(stem);
                 }
-                None if y - stem.row <= HIDDEN => going.push(stem),
+                None if y - row <= hidden => going.push(stem),
                 None => done.push(stem),
             }
         }
-        going.extend(pieces.into_iter().map(|(x, width)| Followed { points: vec![(x, y as f32)], x, row: y, width }));
+        going.extend(pieces.into_iter().map(|piece| Followed { pieces: vec![(y, piece)], last: (y, piece) }));
         open = going;
     }
     done.append(&mut open);
-    done.iter().filter_map(|stem| fitted(&stem.points, LENGTH_MM.start * mm..LENGTH_MM.end * mm, way)).collect()
+    done.into_iter().map(|stem| stem.pieces).collect()
 }
 
-/// Middles and widths of the strokes that a row crosses.
-fn pieces(ink: &[u8], grey: &[u8], strong: u8, paper: u8, widest: usize) -> Vec<(f32, f32)> {
+/// The strokes that a row crosses.
+fn pieces(ink: &[u8], grey: &[u8], strong: u8, paper: u8, widest: usize) -> Vec<Piece> {
     let mut pieces = Vec::new();
     let mut from = 0;
     while let Some(start) = ink[from..].iter().position(|&v| v > strong).map(|at| from + at) {
@@ -144,7 +189,7 @@ fn pieces(ink: &[u8], grey: &[u8], strong: u8, paper: u8, widest: usize) -> Vec<
                 at += weight * ((first + i) as f32 + 0.5);
             }
             if sum > 0.0 {
-                pieces.push((at / sum, (end - start) as f32));
+                pieces.push(Piece { middle: at / sum, width: (end - start) as f32 });
             }
         }
     }
@@ -152,35 +197,40 @@ fn pieces(ink: &[u8], grey: &[u8], strong: u8, paper: u8, widest: usize) -> Vec<
 }
 
 /// The line through a stem's middles, if they lie on one.
-fn fitted(points: &[(f32, f32)], length: std::ops::Range<f32>, way: Way) -> Option<Stem> {
-    if !length.contains(&(points.len() as f32)) || points.len() <= 3 * END {
+fn fitted(pieces: &[(usize, Piece)], length: std::ops::Range<f32>, way: Way) -> Option<Stem> {
+    if !length.contains(&(pieces.len() as f32)) || pieces.len() <= 3 * END {
         return None;
     }
-    let points = &points[END..points.len() - END];
-    let n = points.len() as f32;
-    let (mx, my) = (points.iter().map(|p| p.0).sum::<f32>() / n, points.iter().map(|p| p.1).sum::<f32>() / n);
+    line(&pieces[END..pieces.len() - END], 1.0, way)
+}
+
+fn line(pieces: &[(usize, Piece)], finer: f32, way: Way) -> Option<Stem> {
+    let points = || pieces.iter().map(|&(y, piece)| (piece.middle / finer, y as f32 / finer));
+    let n = pieces.len() as f32;
+    let (mx, my) = (points().map(|p| p.0).sum::<f32>() / n, points().map(|p| p.1).sum::<f32>() / n);
     let (mut yy, mut xy) = (0.0, 0.0);
-    for (x, y) in points {
+    for (x, y) in points() {
         yy += (y - my) * (y - my);
         xy += (y - my) * (x - mx);
     }
     let slope = xy / yy.max(1.0);
-    let off = points.iter().map(|(x, y)| (x - mx - slope * (y - my)).powi(2)).sum::<f32>() / n;
+    let off = points().map(|(x, y)| (x - mx - slope * (y - my)).powi(2)).sum::<f32>() / n;
     let off = off.sqrt();
-    let weight = f64::from(yy.sqrt() / off.max(BEST));
-    let angle = way.sign * f64::from(slope).atan().to_degrees();
-    let on_pixels = if way.bilevel { (ON_PIXELS / f64::from(n)).to_degrees() } else { 0.0 };
-    let laid = way.bilevel && angle.abs() < LEANS;
-    (off <= STRAIGHT && !laid).then(|| Stem {
-        angle,
-        sigma: SIGMA.hypot(LIGHT / weight).hypot(on_pixels),
-        voice: way.voice,
-    })
+    let weight = f64::from((yy / finer).sqrt() / off.max(BEST));
+    let angle = way.degrees(f64::from(slope));
+    let probable = Probable::Bell(angle, SIGMA.hypot(LIGHT / weight));
+    (off <= STRAIGHT).then_some(Stem { angle, probable, voice: way.voice })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use platen_protocol::uplink::ColourMode;
+
+    fn of_grey(fine: &Grey, ink: &Grey, near: f64) -> Vec<Stem> {
+        let page = View::new(ColourMode::Grey, (fine.width, fine.height), fine.width, 150, &fine.data).unwrap();
+        find(&page, fine, ink, near)
+    }
 
     /// Characters of upright and level strokes at 150 dpi, turned; level ones lean by `lean` degrees more.
     fn title(degrees: f64, lean: f64) -> (Grey, Grey) {
@@ -222,7 +272,7 @@ mod tests {
     fn strokes_that_agree_tell_the_angle() {
         for degrees in [-7.3, -0.4, 2.1] {
             let (fine, ink) = title(degrees, 0.0);
-            let found = best(&find(&fine, &ink, degrees + 0.4), degrees + 0.4);
+            let found = best(&of_grey(&fine, &ink, degrees + 0.4), degrees + 0.4);
             assert!((found - degrees).abs() < 0.03, "{found}, should be {degrees}");
         }
     }
@@ -230,22 +280,25 @@ mod tests {
     #[test]
     fn level_strokes_that_lean_are_outvoted() {
         let (fine, ink) = title(1.0, 0.5);
-        let found = best(&find(&fine, &ink, 1.0), 1.0);
+        let found = best(&of_grey(&fine, &ink, 1.0), 1.0);
         assert!((found - 1.0).abs() < 0.03, "{found}");
     }
 
     #[test]
-    fn in_black_and_white_stems_are_less_sure_and_those_along_the_pixels_say_nothing() {
-        let bilevel = |degrees| {
-            let (mut fine, ink) = title(degrees, 0.0);
-            fine.data.iter_mut().for_each(|v| *v = if *v < 128 { 0 } else { 255 });
-            find(&fine, &ink, degrees)
-        };
-        let grey = find(&title(2.0, 0.0).0, &title(2.0, 0.0).1, 2.0);
-        let black = bilevel(2.0);
-        let surest = |stems: &[Stem]| stems.iter().map(|stem| stem.sigma).fold(f64::MAX, f64::min);
-        assert!(surest(&black) > surest(&grey), "{} and {}", surest(&black), surest(&grey));
-        let none = bilevel(0.0);
-        assert!(none.is_empty() && probability(&none, 1.0) == probability(&none, 2.0), "{none:?}");
+    fn strokes_in_black_and_white_tell_the_angle_by_their_stairs() {
+        for degrees in [-2.1, -0.4, 0.0, 0.25, 1.3] {
+            let (fine, ink) = title(degrees, 0.0);
+            let mut state = 1u32;
+            let mut noise = || {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                (state >> 24) as i32 / 4 - 32
+            };
+            let bits: Vec<u8> = fine.data.iter().map(|&v| if i32::from(v) + noise() < 128 { 0 } else { 255 }).collect();
+            let page = View::new(ColourMode::Grey, (fine.width, fine.height), fine.width, 150, &bits).unwrap();
+            let fine = Grey { data: bits.clone(), ..fine };
+            let near = degrees + 0.3;
+            let found = best(&find(&page, &fine, &ink, near), near);
+            assert!((found - degrees).abs() < 0.06, "{found}, should be {degrees}");
+        }
     }
 }
