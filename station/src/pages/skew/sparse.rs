@@ -29,6 +29,8 @@ const LINES_STEP: f64 = 0.04;
 const ALONG: (f64, f64) = (0.55, 0.04);
 /// Pictures of the page lie nearer than this to its sheet or its lines, in degrees.
 const ASTRAY: f64 = 0.75;
+/// Lines whose parts agree so well need no pictures, in degrees.
+const SURE: f64 = 0.05;
 /// Lines that are as sure as this in the coarse search are print.
 const DECIDED: f64 = 0.6;
 /// Print askew on its sheet, in degrees.
@@ -91,6 +93,9 @@ fn weighed(
     let stems = if axis == Axis::Rows { stems::find(page, fine, ink, middle) } else { Vec::new() };
     let (by_lines, sigma) = lines(ink, axis, middle as f32);
     let sigma = sigma.hypot(LEAST_SIGMA);
+    // Lines that lie along the sheet know better than the shadow of a binding, which looks like a picture.
+    let along = edges.is_some_and(|edges| (edges - by_lines).abs() < PROMISED) && sigma < SURE;
+    let by_pictures = by_pictures.filter(|(angle, _)| !along || (angle - by_lines).abs() < 2.0 * PROMISED);
     let count = (REACH / STEP) as i32;
     let mut grid: Vec<(f64, f64)> = (-count..=count)
         .map(|i| {
@@ -171,6 +176,7 @@ fn prior(offset: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use platen_protocol::uplink::ColourMode;
 
     /// Lines of so many characters, each of which lies off its line by chance, on a page of 150 dpi that is straightened by
     /// `degrees`.
@@ -206,5 +212,21 @@ mod tests {
         }
         let nothing = Grey { width: 100, height: 100, dpi: 150.0, data: vec![0; 10_000] };
         assert_eq!(lines(&nothing, Axis::Rows, 1.0), (1.0, f64::INFINITY));
+    }
+
+    #[test]
+    fn lines_along_the_sheet_know_better_than_the_shadow_of_a_binding() {
+        let ink = page(60, 1.4);
+        let fine = Grey { data: ink.data.iter().map(|&v| 230 - 3 * v).collect(), ..ink };
+        let view = View::new(ColourMode::Grey, (fine.width, fine.height), fine.width, 150, &fine.data).unwrap();
+        let found = |edges, by_pictures| {
+            let known = Known { text: 1.4, confidence: 0.7, edges: Some(edges), edges_seen: true, by_pictures };
+            find(&view, &fine, &ink, Axis::Rows, &known).angle
+        };
+        assert!((found(1.4, Some((1.95, 0.015))) - 1.4).abs() < 0.1, "{}", found(1.4, Some((1.95, 0.015))));
+        assert!(
+            (found(1.9, Some((1.41, 0.015))) - 1.4).abs() < 0.1,
+            "a picture that lies as the lines do, on an askew sheet"
+        );
     }
 }
