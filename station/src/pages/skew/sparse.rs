@@ -29,6 +29,8 @@ const LINES_STEP: f64 = 0.04;
 const ALONG: (f64, f64) = (0.55, 0.04);
 /// Pictures of the page lie nearer than this to its sheet or its lines, in degrees.
 const ASTRAY: f64 = 0.75;
+/// They say no more than this against an angle, as a logarithm: stems can outvote a picture that shows through from the other side.
+const LOUDEST: f64 = 20.0;
 /// Lines whose parts agree so well need no pictures, in degrees.
 const SURE: f64 = 0.05;
 /// Lines that are as sure as this in the coarse search are print.
@@ -101,7 +103,8 @@ fn weighed(
         .map(|i| {
             let offset = f64::from(i) * STEP;
             let along = edges.map_or(0.0, |edges| prior(middle + offset - edges).max(f64::MIN_POSITIVE).ln());
-            let beside = |(angle, sigma): (f64, f64)| -0.5 * ((middle + offset - angle) / sigma).powi(2);
+            let beside =
+                |(angle, sigma): (f64, f64)| (-0.5 * ((middle + offset - angle) / sigma).powi(2)).max(-LOUDEST);
             let off = (middle + offset - by_lines) / sigma;
             let lines = -(TAILS + 1.0) / 2.0 * (off * off / TAILS).ln_1p();
             let stems = stems::probability(&stems, middle + offset);

@@ -30,6 +30,8 @@ const REACH: f64 = 1.2;
 /// A stem lies so well along the page, in degrees; as much worse as it is short and crooked.
 const SIGMA: f64 = 0.05;
 const LIGHT: f64 = 30.0;
+/// So many are heard at most: what the strokes of a fount have in common deceives more often the more of them there are.
+const HEARD: f64 = 20.0;
 /// Share of stems that say nothing.
 const MUTE: f64 = 0.5;
 /// Level strokes lean alike in many a fount: they speak at half the voice of upright ones.
@@ -52,6 +54,8 @@ pub(super) fn find(page: &View<'_>, fine: &Grey, ink: &Grey, near: f64) -> Vec<S
         all
     };
     all.retain(|stem| (stem.angle - near).abs() < REACH);
+    let share = (HEARD / all.iter().map(|stem| stem.voice).sum::<f64>()).min(1.0);
+    all.iter_mut().for_each(|stem| stem.voice *= share);
     all
 }
 
@@ -225,6 +229,10 @@ fn line(pieces: &[(usize, Piece)], finer: f32, way: Way) -> Option<Stem> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pages::{
+        skew::sparse::{self, Known},
+        strips::Axis,
+    };
     use platen_protocol::uplink::ColourMode;
 
     fn of_grey(fine: &Grey, ink: &Grey, near: f64) -> Vec<Stem> {
@@ -300,5 +308,15 @@ mod tests {
             let found = best(&find(&page, &fine, &ink, near), near);
             assert!((found - degrees).abs() < 0.06, "{found}, should be {degrees}");
         }
+    }
+
+    #[test]
+    fn stems_outvote_a_picture_that_shows_through_from_the_other_side() {
+        let (fine, ink) = title(1.0, 0.0);
+        let page = View::new(ColourMode::Grey, (fine.width, fine.height), fine.width, 150, &fine.data).unwrap();
+        let known =
+            Known { text: 1.2, confidence: 0.6, edges: None, edges_seen: false, by_pictures: Some((1.65, 0.03)) };
+        let found = sparse::find(&page, &fine, &ink, Axis::Rows, &known).angle;
+        assert!((found - 1.0).abs() < 0.05, "{found}");
     }
 }

@@ -15,8 +15,6 @@ const ANYWHERE: f64 = 0.01;
 const STRAIGHT: f64 = 0.5;
 /// Rows in which a stem is wider or narrower by more than this than in most are crossed by another stroke, in pixels.
 const CROSSED: f32 = 1.5;
-/// So many are heard at most: what the strokes of a fount have in common deceives more often the more of them there are.
-const HEARD: f64 = 20.0;
 /// Angles to both sides that are tried, and places in a pixel.
 const ANGLES: i32 = 40;
 const PLACES: f64 = 24.0;
@@ -36,8 +34,6 @@ pub(super) fn stems(page: &View<'_>, ink: &Grey, near: f64) -> Vec<Stem> {
     let columns = columns(&rows, page.width);
     let mut all = stairs.stems(&rows, UPRIGHT, inked);
     all.append(&mut stairs.stems(&columns, LEVEL, |y, x| inked(x, y)));
-    let share = (HEARD / all.iter().map(|stem| stem.voice).sum::<f64>()).min(1.0);
-    all.iter_mut().for_each(|stem| stem.voice *= share);
     all
 }
 
