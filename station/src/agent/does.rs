@@ -25,6 +25,7 @@ use std::{
     path::PathBuf,
     time::Instant,
 };
+use tokio::runtime::Handle;
 
 /// More than can be under way at once: the scanner has memory for six pages.
 const PASSES: u32 = 64;
@@ -128,17 +129,14 @@ impl Agent {
     pub(super) fn make(&self, job: Job) {
         let (context, results) = (self.config.context.clone(), self.results.clone());
         let in_work = self.making.a_page();
-        tokio::spawn(async move {
-            let turn = in_work.turn().await;
-            let making = tokio::task::spawn_blocking(move || {
-                let attempt = job.attempt;
-                // A page that brings the pipeline down is a page that could not be kept, not a desk that hangs.
-                let made = catch_unwind(AssertUnwindSafe(|| keep::make(&job, &context)));
-                let result = made.unwrap_or_else(|_| Err(KeepError::Pipeline("it ended in a panic".into())));
-                let _ = results.send((attempt, Done::Made(Box::new(job), result.map(Box::new))));
-            });
-            let _ = making.await;
-            drop(turn);
+        let runtime = Handle::current();
+        tokio::task::spawn_blocking(move || {
+            let _turn = runtime.block_on(in_work.turn());
+            let attempt = job.attempt;
+            // A page that brings the pipeline down is a page that could not be kept, not a desk that hangs.
+            let made = catch_unwind(AssertUnwindSafe(|| keep::make(&job, &context)));
+            let result = made.unwrap_or_else(|_| Err(KeepError::Pipeline("it ended in a panic".into())));
+            let _ = results.send((attempt, Done::Made(Box::new(job), result.map(Box::new))));
         });
     }
 

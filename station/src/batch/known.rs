@@ -34,7 +34,7 @@ mod tests {
     use super::*;
     use crate::pages::Grey;
 
-    /// A written page, a line of it moved across by so much.
+    /// A written page, moved across by so much.
     fn signature(across: usize) -> Signature {
         let (width, height) = (620, 877);
         let mut data = vec![0u8; width * height];

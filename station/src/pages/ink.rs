@@ -79,7 +79,7 @@ impl InkMap {
         (f32::from(strongest) * SHOWS_THROUGH) as u8
     }
 
-    /// Whether a pixel of the coarse picture can hold no ink: lid, its shadow, a streak.
+    /// Whether a pixel of the coarse picture can hold no ink: lid, its shadow, a dark frame, a streak.
     pub(crate) fn is_masked(&self, i: usize) -> bool {
         self.below[i] == NEVER
     }

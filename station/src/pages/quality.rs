@@ -99,7 +99,7 @@ fn edge_width(page: &View<'_>, depth: i32) -> Option<f64> {
         across.line(page.row(y).iter().skip(green).step_by(bands).copied());
     }
     // Taken from each row together: every pixel of a column is far from the next.
-    let columns = (0..page.width).step_by(EVERY_COLUMN);
+    let columns = ((EVERY_COLUMN / 2).min(page.width / 2)..page.width).step_by(EVERY_COLUMN);
     let columns = columns.flat_map(|x| (0..COLUMNS).map(move |i| x + i * COLUMNS_APART)).filter(|&x| x < page.width);
     let columns: Vec<usize> = columns.collect();
     let mut pixels = Vec::with_capacity(columns.len() * page.height);
@@ -168,9 +168,11 @@ mod tests {
     use super::*;
     use crate::pages::{Image, reduced};
 
+    const SIDE: usize = 1_800;
+
     /// Bars of ink on paper whose edges are `blur` pixels wide.
     fn bars(blur: f64) -> Image {
-        let (width, height) = (900, 900);
+        let (width, height) = (SIDE, SIDE);
         let side = |at: usize| {
             let near = (at as f64 + 0.5).rem_euclid(60.0) - 30.0;
             (near.abs() - 9.0) / blur
@@ -193,8 +195,8 @@ mod tests {
     }
 
     fn measured(page: &Image) -> Quality {
-        let whole =
-            Sheet { quad: [(0.0, 0.0), (900.0, 0.0), (900.0, 900.0), (0.0, 900.0)], seen: [false; 4], angle: None };
+        let side = SIDE as f64;
+        let whole = Sheet { quad: [(0.0, 0.0), (side, 0.0), (side, side), (0.0, side)], seen: [false; 4], angle: None };
         measure(&page.view(), &InkMap::new(&reduced(&page.view())), &whole, [220; 3])
     }
 
@@ -203,6 +205,15 @@ mod tests {
         for width in [1.5, 4.0, 7.0] {
             let edge = measured(&bars(width)).edge_mm.unwrap() * 300.0 / 25.4;
             assert!((edge - width).abs() < 0.8, "{edge} pixels, drawn {width}");
+            // Also of bars that lie across, or stand, alone.
+            for upright in [false, true] {
+                let mut page = bars(width);
+                let half = page.data.len() / 2;
+                let gone = if upright { half..page.data.len() } else { 0..half };
+                page.data[gone].fill(220);
+                let edge = measured(&page).edge_mm.unwrap() * 300.0 / 25.4;
+                assert!((edge - width).abs() < 0.8, "{edge} pixels, drawn {width}, upright: {upright}");
+            }
         }
     }
 
@@ -213,7 +224,7 @@ mod tests {
         assert!(quality.paper.abs_diff(220) < 3 && quality.ink.abs_diff(40) < 3, "{quality:?}");
         assert_eq!((quality.clipped, quality.crushed), (0.0, 0.0));
         // Three tenths of the page are black, the rest is white.
-        page.data.iter_mut().enumerate().for_each(|(i, v)| *v = if i % 900 < 270 { 0 } else { 255 });
+        page.data.iter_mut().enumerate().for_each(|(i, v)| *v = if i % SIDE < SIDE * 3 / 10 { 0 } else { 255 });
         let quality = measured(&page);
         assert!((quality.clipped - 0.7).abs() < 0.02 && (quality.crushed - 0.3).abs() < 0.02, "{quality:?}");
     }

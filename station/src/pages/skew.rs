@@ -18,7 +18,7 @@ use super::{
 };
 use columns::Upright;
 use pictures::Pictures;
-use std::ops::Range;
+use std::{cell::LazyCell, ops::Range};
 
 const FINE_STRIP: usize = 8;
 /// Groups of columns that are scored apart before the whole width is.
@@ -42,7 +42,7 @@ const STREAK_MM: f64 = 0.7;
 const ASKED: f64 = 0.25;
 /// Rows and columns that agree within this are averaged, in degrees.
 const AGREE: f64 = 0.08;
-/// An angle is the same as what a few lines say within this, in degrees.
+/// Two searches say the same angle if they lie within this, in degrees.
 const SAME: f64 = 0.1;
 /// Rows as sharp as this say where lines run, whatever columns say: on many a scan the two are not square to each other. Short
 /// of that whichever is so many times as sharp is right; Kai's strokes rise, and can outshout its lines.
@@ -111,10 +111,9 @@ fn of_ink(page: &View<'_>, fine: &Grey, ink: &InkMap, (sheet, edges_seen): (&She
     if [rows, columns].iter().flatten().all(|peak| peak.sharpness < BLUNT) {
         return as_few_lines(Axis::Rows);
     }
+    let few = LazyCell::new(|| as_few_lines(if coarse.columns > coarse.rows { Axis::Columns } else { Axis::Rows }));
     let angle = match (rows, columns) {
-        (Some(rows), Some(columns)) => {
-            rows.with(&columns).unwrap_or_else(|| rows.or(&columns, || as_few_lines(Axis::Rows).angle))
-        }
+        (Some(rows), Some(columns)) => rows.with(&columns).unwrap_or_else(|| rows.or(&columns, || few.angle)),
         (Some(only), None) | (None, Some(only)) => only.angle,
         // Not reached: the louder axis is always asked, and where none is, none is sharp.
         (None, None) => return as_few_lines(Axis::Rows),
@@ -124,10 +123,16 @@ fn of_ink(page: &View<'_>, fine: &Grey, ink: &InkMap, (sheet, edges_seen): (&She
     }
     // Another angle tells the coarse search nearly as much. Lines that a closer look finds clear know better, and so do those whose
     // parts are of one mind.
-    let is_clear = [rows, columns].iter().flatten().any(|peak| peak.angle == angle && peak.sharpness > CLEAR);
-    let few = || as_few_lines(if coarse.columns > coarse.rows { Axis::Columns } else { Axis::Rows });
-    let seconded = || Some(few()).filter(|few| (few.angle - angle).abs() < SAME).map_or(0.0, |few| few.confidence);
-    Skew { angle, confidence: confidence.max(if is_clear { CLEARLY } else { seconded() }) }
+    let is_same = |other: f64| (other - angle).abs() < SAME;
+    let is_clear = [rows, columns].iter().flatten().any(|peak| is_same(peak.angle) && peak.sharpness > CLEAR);
+    let sure = if is_clear {
+        CLEARLY
+    } else if is_same(few.angle) {
+        few.confidence
+    } else {
+        0.0
+    };
+    Skew { angle, confidence: confidence.max(sure) }
 }
 
 /// The angle near `start` at which the lines along an axis are sharpest.

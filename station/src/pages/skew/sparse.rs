@@ -71,12 +71,17 @@ pub(super) fn find(page: &View<'_>, fine: &Grey, ink: &Grey, axis: Axis, known: 
     let mut middle = edges.or(by_pictures.map(|(angle, _)| angle)).unwrap_or(known.text);
     let (mut offset, mut share) = weighed(middle);
     // The coarse search had it beside the top: further that way.
+    let at_the_end = |offset: f64| offset.abs() > REACH - 2.0 * PROMISED;
     for _ in 0..MOVES {
-        if offset.abs() < REACH - 2.0 * PROMISED {
+        if !at_the_end(offset) {
             break;
         }
         middle += offset;
         (offset, share) = weighed(middle);
+    }
+    if at_the_end(offset) {
+        // What lies beyond may be more probable.
+        share = 0.0;
     }
     // Without edges or pictures the coarse search has to be trusted first.
     let trust = if edges.is_some() || by_pictures.is_some() { 1.0 } else { known.confidence.sqrt() };
@@ -96,8 +101,8 @@ fn weighed(
     let (by_lines, sigma) = lines(ink, axis, middle as f32);
     let sigma = sigma.hypot(LEAST_SIGMA);
     // Lines that lie along the sheet know better than the shadow of a binding, which looks like a picture.
-    let along = edges.is_some_and(|edges| (edges - by_lines).abs() < PROMISED) && sigma < SURE;
-    let by_pictures = by_pictures.filter(|(angle, _)| !along || (angle - by_lines).abs() < 2.0 * PROMISED);
+    let lie_along = edges.is_some_and(|edges| (edges - by_lines).abs() < PROMISED) && sigma < SURE;
+    let by_pictures = by_pictures.filter(|(angle, _)| !lie_along || (angle - by_lines).abs() < 2.0 * PROMISED);
     let count = (REACH / STEP) as i32;
     let mut grid: Vec<(f64, f64)> = (-count..=count)
         .map(|i| {
@@ -226,6 +231,10 @@ mod tests {
             let known = Known { text: 1.4, confidence: 0.7, edges: Some(edges), edges_seen: true, by_pictures };
             find(&view, &fine, &ink, Axis::Rows, &known).angle
         };
+        assert!(
+            found(1.4, Some((1.5, 0.005))) > found(1.4, None) + 0.02,
+            "a picture that lies nearly as the lines do is heard"
+        );
         assert!((found(1.4, Some((1.95, 0.015))) - 1.4).abs() < 0.1, "{}", found(1.4, Some((1.95, 0.015))));
         assert!(
             (found(1.9, Some((1.41, 0.015))) - 1.4).abs() < 0.1,

@@ -10,6 +10,7 @@ use crate::pages::{
     ink,
     strips::transposed,
 };
+use platen_protocol::uplink::ColourMode;
 
 /// A stem is at least so long and at most, and at most so wide, in mm.
 const LENGTH_MM: std::ops::Range<f32> = 2.2..14.0;
@@ -30,22 +31,21 @@ const REACH: f64 = 1.2;
 /// A stem lies so well along the page, in degrees; as much worse as it is short and crooked.
 const SIGMA: f64 = 0.05;
 const LIGHT: f64 = 30.0;
-/// So many are heard at most: what the strokes of a fount have in common deceives more often the more of them there are.
+/// All together have the voice of so many at most: what the strokes of a fount have in common deceives more often the more of them
+/// there are.
 const HEARD: f64 = 20.0;
 /// Share of stems that say nothing.
 const MUTE: f64 = 0.5;
-/// Level strokes lean alike in many a fount: they speak at half the voice of upright ones.
 const UPRIGHT: Way = Way { sign: -1.0, voice: 1.0 };
+/// Level strokes lean alike in many a fount: they speak at half the voice of upright ones.
 const LEVEL: Way = Way { sign: 1.0, voice: 0.5 };
-/// A page in black and white has no more levels than this when it is reduced.
+/// A page in black and white that is saved in grey has no more levels than this when it is reduced.
 const LEVELS: usize = 40;
 
 /// The stems of a page that is thought to be straightened by about `near` degrees. `fine` is the page reduced, `ink` what was found
 /// on it.
 pub(super) fn find(page: &View<'_>, fine: &Grey, ink: &Grey, near: f64) -> Vec<Stem> {
-    let mut seen = [false; 256];
-    fine.data.iter().for_each(|&v| seen[usize::from(v)] = true);
-    let mut all = if seen.iter().filter(|seen| **seen).count() <= LEVELS {
+    let mut all = if page.mode == ColourMode::Lineart || is_black_and_white(fine) {
         stairs::stems(page, ink, near)
     } else {
         let paper = ink::paper_level(fine);
@@ -57,6 +57,14 @@ pub(super) fn find(page: &View<'_>, fine: &Grey, ink: &Grey, near: f64) -> Vec<S
     let share = (HEARD / all.iter().map(|stem| stem.voice).sum::<f64>()).min(1.0);
     all.iter_mut().for_each(|stem| stem.voice *= share);
     all
+}
+
+/// Whether a page in grey or colour is, looking at it reduced: what was thresholded and saved so.
+fn is_black_and_white(fine: &Grey) -> bool {
+    let mut seen = [false; 256];
+    fine.data.iter().for_each(|&v| seen[usize::from(v)] = true);
+    let levels = |seen: &[bool]| seen.iter().filter(|seen| **seen).count();
+    levels(&seen) <= LEVELS && levels(&seen[..64]) > 0 && levels(&seen[192..]) > 0
 }
 
 /// How probable it is, as a logarithm, to find these stems on a page that is straightened by `angle`.
@@ -103,7 +111,7 @@ impl Probable {
 /// How stems are read.
 #[derive(Clone, Copy)]
 struct Way {
-    /// A stem's angle is this times the tangent of its lean per row.
+    /// A stem's angle is this times that of its lean.
     sign: f64,
     voice: f64,
 }
@@ -233,8 +241,6 @@ mod tests {
         skew::sparse::{self, Known},
         strips::Axis,
     };
-    use platen_protocol::uplink::ColourMode;
-
     fn of_grey(fine: &Grey, ink: &Grey, near: f64) -> Vec<Stem> {
         let page = View::new(ColourMode::Grey, (fine.width, fine.height), fine.width, 150, &fine.data).unwrap();
         find(&page, fine, ink, near)

@@ -6,8 +6,11 @@ use platen_protocol::uplink::ColourMode;
 /// Where a run begins, and where the white behind it does.
 pub(super) type Run = (u32, u32);
 
-/// Black runs of each row, but for those longer than any stroke: the lid.
-pub(super) fn rows(page: &View<'_>, longest: u32) -> Vec<Vec<Run>> {
+/// A page of a few lines has so many runs at most; one that has more is speckled, or dithered, all over.
+const MOST: usize = 300_000;
+
+/// Black runs of each row, but for those longer than any stroke: the lid. Nothing if there are too many.
+pub(super) fn rows(page: &View<'_>, longest: u32) -> Option<Vec<Vec<Run>>> {
     let dark = |pixel: &[u8]| u8::from(pixel[pixel.len() / 2] < 128);
     let packed = |bands: usize, row: &[u8]| -> Vec<u8> {
         let eights = row.chunks(8 * bands);
@@ -20,9 +23,12 @@ pub(super) fn rows(page: &View<'_>, longest: u32) -> Vec<Vec<Run>> {
         ColourMode::Grey => runs(&packed(1, page.row(y)), page.width),
         ColourMode::Colour => runs(&packed(3, page.row(y)), page.width),
     });
+    let mut left = MOST;
     let strokes = rows.map(|mut runs| {
         runs.retain(|(from, to)| to - from <= longest);
-        runs
+        left = left.checked_sub(runs.len())?;
+        runs.shrink_to_fit();
+        Some(runs)
     });
     strokes.collect()
 }
@@ -51,24 +57,39 @@ fn runs(bits: &[u8], width: usize) -> Vec<Run> {
     runs
 }
 
-/// Black runs of each column.
-pub(super) fn columns(rows: &[Vec<Run>], width: usize) -> Vec<Vec<Run>> {
+/// Black runs of each column. Nothing if there are too many.
+pub(super) fn columns(rows: &[Vec<Run>], width: usize) -> Option<Vec<Vec<Run>>> {
+    let mut left = MOST;
     let mut columns: Vec<Vec<Run>> = vec![Vec::new(); width];
     for (y, runs) in (0u32..).zip(rows) {
         for column in runs.iter().flat_map(|&(from, to)| from..to) {
             match columns[column as usize].last_mut() {
                 Some(run) if run.1 == y => run.1 = y + 1,
-                _ => columns[column as usize].push((y, y + 1)),
+                _ => {
+                    left = left.checked_sub(1)?;
+                    columns[column as usize].push((y, y + 1));
+                }
             }
         }
     }
-    columns
+    Some(columns)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn of_a_page_that_is_dithered_all_over_nothing_is_kept() {
+        let (width, height) = (2_000, 2_000);
+        let dithered = vec![0b0101_0101; width / 8 * height];
+        let page = View::new(ColourMode::Lineart, (width, height), width / 8, 600, &dithered).unwrap();
+        assert_eq!(rows(&page, 300), None);
+        let upright: Vec<Vec<Run>> =
+            (0..height).map(|y| if y % 2 == 0 { vec![(0, width as u32)] } else { vec![] }).collect();
+        assert_eq!(columns(&upright, width), None);
+    }
 
     proptest! {
         #[test]
@@ -89,9 +110,14 @@ mod tests {
             let grey: Vec<u8> = black.iter().map(level).collect();
             let colour: Vec<u8> = grey.iter().flat_map(|&v| [v; 3]).collect();
             let view = |mode, bands: usize, data| View::new(mode, (width, height), width * bands, 300, data).unwrap();
-            let found = rows(&view(ColourMode::Grey, 1, &grey), 100);
-            prop_assert_eq!(&found, &rows(&view(ColourMode::Colour, 3, &colour), 100));
-            let turned = columns(&found, width);
+            let found = rows(&view(ColourMode::Grey, 1, &grey), 100).unwrap();
+            prop_assert_eq!(&found, &rows(&view(ColourMode::Colour, 3, &colour), 100).unwrap());
+            let bits: Vec<u8> = black.chunks(width).flat_map(|row| {
+                row.chunks(8).map(|eight| eight.iter().zip(0..).fold(0, |byte, (&one, i)| byte | u8::from(one) << (7 - i))).collect::<Vec<u8>>()
+            }).collect();
+            let lineart = View::new(ColourMode::Lineart, (width, height), 2, 300, &bits).unwrap();
+            prop_assert_eq!(&found, &rows(&lineart, 100).unwrap());
+            let turned = columns(&found, width).unwrap();
             for (x, y) in (0..width).flat_map(|x| (0..height).map(move |y| (x, y))) {
                 let holds = |runs: &[Run], at: usize| runs.iter().any(|&(from, to)| (from..to).contains(&(at as u32)));
                 prop_assert_eq!(holds(&found[y], x), black[y * width + x]);

@@ -7,12 +7,15 @@ use super::{
     runs::{Run, columns, rows},
 };
 use crate::pages::geometry::{Grey, View};
+use std::cmp::Reverse;
 
 /// The threshold moves a side by so much by chance, in pixels, and anywhere in this share of rows.
 const NOISE: f64 = 0.1;
 const ANYWHERE: f64 = 0.01;
 /// A straight stem's side is as probable as this a row, at its best angle.
-const STRAIGHT: f64 = 0.5;
+const LIKELY: f64 = 0.5;
+/// So many are read each way, the longest.
+const MOST: usize = 100;
 /// Rows in which a stem is wider or narrower by more than this than in most are crossed by another stroke, in pixels.
 const CROSSED: f32 = 1.5;
 /// Angles to both sides that are tried, and places in a pixel.
@@ -30,10 +33,11 @@ pub(super) fn stems(page: &View<'_>, ink: &Grey, near: f64) -> Vec<Stem> {
         x < ink.width && y < ink.height && ink.data[y * ink.width + x] > 0
     };
     let stairs = Stairs { mm, finer, near, chances: Chances::new() };
-    let rows = rows(page, (LENGTH_MM.end * mm) as u32);
-    let columns = columns(&rows, page.width);
+    let Some(rows) = rows(page, (LENGTH_MM.end * mm) as u32) else { return Vec::new() };
     let mut all = stairs.stems(&rows, UPRIGHT, inked);
-    all.append(&mut stairs.stems(&columns, LEVEL, |y, x| inked(x, y)));
+    if let Some(columns) = columns(&rows, page.width) {
+        all.append(&mut stairs.stems(&columns, LEVEL, |y, x| inked(x, y)));
+    }
     all
 }
 
@@ -55,19 +59,27 @@ impl Stairs {
                 runs.iter().map(|&(from, to)| Piece { middle: (from + to) as f32 / 2.0, width: (to - from) as f32 });
             pieces.filter(|piece| piece.width < WIDTH_MM * self.mm && inked(piece.middle, y as f32)).collect()
         });
-        let all = follow(pieces, way.slope(self.near) as f32, self.finer);
+        let mut all = follow(pieces, way.slope(self.near) as f32, self.finer);
+        let length = LENGTH_MM.start * self.mm..LENGTH_MM.end * self.mm;
+        all.retain(|pieces| length.contains(&(pieces.len() as f32)));
+        all.sort_by_key(|pieces| Reverse(pieces.len()));
+        all.truncate(MOST);
         all.iter().filter_map(|pieces| self.stem(pieces, way)).collect()
     }
 
     /// What a stem's sides say together, if they are straight.
     fn stem(&self, pieces: &[(usize, Piece)], way: Way) -> Option<Stem> {
         let end = (END as f32 * self.finer).ceil() as usize;
-        let length = LENGTH_MM.start * self.mm..LENGTH_MM.end * self.mm;
-        if !length.contains(&(pieces.len() as f32)) || pieces.len() <= 3 * end {
+        if pieces.len() <= 3 * end {
             return None;
         }
         let pieces = &pieces[end..pieces.len() - end];
-        let Probable::Bell(_, sigma) = line(pieces, self.finer, way)?.probable else { return None };
+        let Stem { angle, probable: Probable::Bell(_, sigma), .. } = line(pieces, self.finer, way)? else {
+            return None;
+        };
+        if (angle - self.near).abs() >= REACH {
+            return None;
+        }
         let mut widths: Vec<f32> = pieces.iter().map(|(_, piece)| piece.width).collect();
         let (_, &mut usual, _) = widths.select_nth_unstable_by(pieces.len() / 2, f32::total_cmp);
         let whole = || pieces.iter().filter(|(_, piece)| (piece.width - usual).abs() <= CROSSED);
@@ -79,7 +91,7 @@ impl Stairs {
         let says = |angle| sides.iter().map(|side| self.chances.of(side, way.slope(angle))).sum::<f64>();
         let said: Vec<f64> = angles.map(says).collect();
         let best = said.iter().copied().fold(f64::MIN, f64::max);
-        if best < STRAIGHT.ln() * (2 * sides[0].len()) as f64 {
+        if best < LIKELY.ln() * (2 * sides[0].len()) as f64 {
             return None;
         }
         let weights: Vec<f64> = said.iter().map(|said| (said - best).exp()).collect();
@@ -92,7 +104,7 @@ impl Stairs {
             sum / bells / all
         });
         let probable = Probable::Steps(self.near - REACH, step, blurred.collect());
-        Some(Stem { angle: self.near, probable, voice: way.voice })
+        Some(Stem { angle, probable, voice: way.voice })
     }
 }
 
@@ -165,8 +177,8 @@ mod tests {
         let bent: Vec<(f64, f64)> =
             (0..60).map(|y| (f64::from(y), (f64::from(y - 30).powi(2) / 90.0).round())).collect();
         let best = (-100..=100).map(|i| chances.of(&bent, f64::from(i) * 0.002)).fold(f64::MIN, f64::max);
-        assert!(best < 60.0 * STRAIGHT.ln(), "{best}");
+        assert!(best < 60.0 * LIKELY.ln(), "{best}");
         let straight = &sides(0.01, 60)[5];
-        assert!(chances.of(straight, 0.01) > 60.0 * STRAIGHT.ln());
+        assert!(chances.of(straight, 0.01) > 60.0 * LIKELY.ln());
     }
 }
