@@ -111,9 +111,9 @@ fn of_ink(page: &View<'_>, fine: &Grey, ink: &InkMap, (sheet, edges_seen): (&She
     if [rows, columns].iter().flatten().all(|peak| peak.sharpness < BLUNT) {
         return as_few_lines(Axis::Rows);
     }
-    let few = LazyCell::new(|| as_few_lines(if coarse.columns > coarse.rows { Axis::Columns } else { Axis::Rows }));
+    let second = LazyCell::new(|| as_few_lines(if coarse.columns > coarse.rows { Axis::Columns } else { Axis::Rows }));
     let angle = match (rows, columns) {
-        (Some(rows), Some(columns)) => rows.with(&columns).unwrap_or_else(|| rows.or(&columns, || few.angle)),
+        (Some(rows), Some(columns)) => rows.with(&columns).unwrap_or_else(|| rows.or(&columns, || second.angle)),
         (Some(only), None) | (None, Some(only)) => only.angle,
         // Not reached: the louder axis is always asked, and where none is, none is sharp.
         (None, None) => return as_few_lines(Axis::Rows),
@@ -127,8 +127,8 @@ fn of_ink(page: &View<'_>, fine: &Grey, ink: &InkMap, (sheet, edges_seen): (&She
     let is_clear = [rows, columns].iter().flatten().any(|peak| is_same(peak.angle) && peak.sharpness > CLEAR);
     let sure = if is_clear {
         CLEARLY
-    } else if is_same(few.angle) {
-        few.confidence
+    } else if is_same(second.angle) {
+        second.confidence
     } else {
         0.0
     };
