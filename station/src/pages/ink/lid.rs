@@ -14,15 +14,15 @@ const REACHES: f64 = 0.8;
 /// Cells of the dark lid around the sheet, and of a dark frame within the picture: widened, so that the sheet's edge with its shadow
 /// goes, too.
 pub(super) fn cells(grey: &Grey) -> Vec<bool> {
-    let dark = Cells::dark(grey);
-    let (wide, high) = (dark.wide, dark.inked.len() / dark.wide);
-    let mut seen = vec![false; dark.inked.len()];
+    let map = Cells::of(grey);
+    let (wide, high) = (map.wide, map.dark.len() / map.wide);
+    let mut seen = vec![false; map.dark.len()];
     let rim = (0..wide).flat_map(|x| [x, (high - 1) * wide + x]);
     let rim = rim.chain((0..high).flat_map(|y| [y * wide, y * wide + wide - 1]));
-    let mut lid = dark.spread(&mut seen, rim);
+    let mut lid = map.spread(&mut seen, rim);
     for start in 0..seen.len() {
-        let patch = dark.spread(&mut seen, std::iter::once(start));
-        if dark.is_frame(&patch) {
+        let patch = map.spread(&mut seen, std::iter::once(start));
+        if map.is_frame(&patch) {
             lid.extend(patch);
         }
     }
@@ -38,16 +38,16 @@ pub(super) fn cells(grey: &Grey) -> Vec<bool> {
 
 /// Which cells of a picture are much darker than paper.
 struct Cells {
-    inked: Vec<bool>,
+    dark: Vec<bool>,
     wide: usize,
 }
 
 impl Cells {
-    fn dark(grey: &Grey) -> Self {
+    fn of(grey: &Grey) -> Self {
         let (wide, high) = (grey.width.div_ceil(CELL), grey.height.div_ceil(CELL));
         let paper = u32::from(paper_level(grey));
-        let mut inked = vec![false; wide * high];
-        for (cy, row) in inked.chunks_exact_mut(wide).enumerate() {
+        let mut cells = vec![false; wide * high];
+        for (cy, row) in cells.chunks_exact_mut(wide).enumerate() {
             for (cx, dark) in row.iter_mut().enumerate() {
                 let (mut sum, mut n) = (0u32, 0);
                 for y in (cy * CELL..((cy + 1) * CELL).min(grey.height)).step_by(2) {
@@ -60,14 +60,14 @@ impl Cells {
                 *dark = sum * 10 < n * paper * 7;
             }
         }
-        Self { inked, wide }
+        Self { dark: cells, wide }
     }
 
     /// The cells that hang together with those of `starts` and were not seen yet.
     fn spread(&self, seen: &mut [bool], starts: impl Iterator<Item = usize>) -> Vec<usize> {
         let mut patch = Vec::new();
         let mut add = |patch: &mut Vec<usize>, i: usize| {
-            if self.inked[i] && !seen[i] {
+            if self.dark[i] && !seen[i] {
                 seen[i] = true;
                 patch.push(i);
             }
@@ -79,14 +79,14 @@ impl Cells {
             let x = i % self.wide;
             let beside = [(x > 0).then(|| i - 1), Some(i + 1).filter(|_| x + 1 < self.wide)];
             let near = beside.into_iter().chain([i.checked_sub(self.wide), Some(i + self.wide)]).flatten();
-            near.filter(|&i| i < self.inked.len()).for_each(|i| add(&mut patch, i));
+            near.filter(|&i| i < self.dark.len()).for_each(|i| add(&mut patch, i));
         }
         patch
     }
 
     /// Photographs are filled, and the rules of tables are thin.
     fn is_frame(&self, patch: &[usize]) -> bool {
-        let high = self.inked.len() / self.wide;
+        let high = self.dark.len() / self.wide;
         let extent = |of: &dyn Fn(usize) -> usize| {
             let ends = patch.iter().map(|&i| of(i)).fold((usize::MAX, 0), |(a, b), v| (a.min(v), b.max(v)));
             (ends.1 + 1).saturating_sub(ends.0) as f64
@@ -102,7 +102,7 @@ impl Cells {
     /// Whether a cell is one of four dark ones that make a square.
     fn is_solid(&self, i: usize) -> bool {
         let (x, y) = (i % self.wide, i / self.wide);
-        let is = |x: usize, y: usize| x < self.wide && self.inked.get(y * self.wide + x).is_some_and(|&dark| dark);
+        let is = |x: usize, y: usize| x < self.wide && self.dark.get(y * self.wide + x).is_some_and(|&dark| dark);
         let square = |x: usize, y: usize| is(x, y) && is(x + 1, y) && is(x, y + 1) && is(x + 1, y + 1);
         let mut lefts = [Some(x), x.checked_sub(1)].into_iter().flatten();
         lefts.any(|left| [Some(y), y.checked_sub(1)].into_iter().flatten().any(|top| square(left, top)))
